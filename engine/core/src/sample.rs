@@ -1,0 +1,176 @@
+//! Own samplers over the raw stream. Library samplers may change between releases, and goldens would with them.
+//!
+//! Every method says how it draws; each is tested by its moments and by a Kolmogorov–Smirnov (or, for counts, a
+//! chi-square) test in `tests/samplers.rs`.
+
+use crate::{Stream, maths};
+
+impl Stream {
+    /// Uniform in `[0, 1)`: the top 53 bits of one word.
+    pub fn uniform(&mut self) -> f64 {
+        (self.bits64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// Uniform in `(0, 1)`: 52 bits and a half step, so that logarithms stay finite.
+    pub fn uniform_open(&mut self) -> f64 {
+        ((self.bits64() >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
+    }
+
+    /// `true` with probability `p`; one draw whatever `p` is.
+    pub fn bernoulli(&mut self, p: f64) -> bool {
+        self.uniform() < p
+    }
+
+    /// Uniform in `0..n` without bias (Lemire 2019).
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    pub fn below(&mut self, n: u32) -> u32 {
+        assert!(n > 0, "there is no number below 0");
+        let mut product = u64::from(self.bits32()) * u64::from(n);
+        if (product as u32) < n {
+            let threshold = n.wrapping_neg() % n;
+            while (product as u32) < threshold {
+                product = u64::from(self.bits32()) * u64::from(n);
+            }
+        }
+        (product >> 32) as u32
+    }
+
+    /// Standard normal by inversion (AS 241): exactly one draw, and no transcendental in the central 85 %.
+    pub fn normal(&mut self) -> f64 {
+        maths::normal_quantile(self.uniform_open())
+    }
+
+    /// `exp(mu + sigma·Z)`: `mu` and `sigma` are those of the logarithm.
+    pub fn log_normal(&mut self, mu: f64, sigma: f64) -> f64 {
+        libm::exp(mu + sigma * self.normal())
+    }
+
+    /// Exponential of that mean, by inversion.
+    pub fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * libm::log(self.uniform_open())
+    }
+
+    /// Poisson of that mean: multiplication below 10 (Knuth), else transformed rejection with squeeze (Hörmann
+    /// 1993, algorithm PTRS). A mean of 0 or less gives 0.
+    pub fn poisson(&mut self, mean: f64) -> u64 {
+        if mean < 10.0 {
+            let limit = libm::exp(-mean.max(0.0));
+            let mut product = self.uniform_open();
+            let mut count = 0;
+            while product > limit {
+                product *= self.uniform_open();
+                count += 1;
+            }
+            return count;
+        }
+        let b = 0.931 + 2.53 * mean.sqrt();
+        let a = -0.059 + 0.024_83 * b;
+        let inverse_alpha = 1.123_9 + 1.132_8 / (b - 3.4);
+        let v_r = 0.927_7 - 3.622_4 / (b - 2.0);
+        let log_mean = libm::log(mean);
+        loop {
+            let u = self.uniform_open() - 0.5;
+            let v = self.uniform_open();
+            let us = 0.5 - u.abs();
+            let k = ((2.0 * a / us + b) * u + mean + 0.43).floor();
+            if us >= 0.07 && v <= v_r {
+                return k as u64;
+            }
+            if k < 0.0 || (us < 0.013 && v > us) {
+                continue;
+            }
+            if libm::log(v) + libm::log(inverse_alpha) - libm::log(a / (us * us) + b)
+                <= k * log_mean - mean - libm::lgamma(k + 1.0)
+            {
+                return k as u64;
+            }
+        }
+    }
+
+    /// Zipf over ranks `1..=n`, `P(k) ∝ k^-s`, by rejection-inversion (Hörmann & Derflinger 1996).
+    ///
+    /// # Panics
+    /// If `n` is 0 or `s` is not positive.
+    pub fn zipf(&mut self, n: u32, s: f64) -> u32 {
+        assert!(n > 0 && s > 0.0, "Zipf needs ranks and a positive exponent");
+        let integral = |x: f64| {
+            let log_x = libm::log(x);
+            ratio_expm1((1.0 - s) * log_x) * log_x
+        };
+        let inverse = |y: f64| {
+            let t = (y * (1.0 - s)).max(-1.0);
+            libm::exp(ratio_log1p(t) * y)
+        };
+        let density = |x: f64| libm::exp(-s * libm::log(x));
+        let low = integral(1.5) - 1.0;
+        let high = integral(f64::from(n) + 0.5);
+        let shortcut = 2.0 - inverse(integral(2.5) - density(2.0));
+        loop {
+            let y = high + self.uniform() * (low - high);
+            let x = inverse(y);
+            let k = (x + 0.5).floor().clamp(1.0, f64::from(n));
+            if k - x <= shortcut || y >= integral(k + 0.5) - density(k) {
+                return k as u32;
+            }
+        }
+    }
+
+    /// Gamma of shape `alpha > 0` and scale 1 (Marsaglia & Tsang 2000; boosted below 1).
+    pub fn gamma(&mut self, alpha: f64) -> f64 {
+        if alpha < 1.0 {
+            let boost = libm::pow(self.uniform_open(), 1.0 / alpha);
+            return self.gamma(alpha + 1.0) * boost;
+        }
+        let d = alpha - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let t = 1.0 + c * x;
+            if t <= 0.0 {
+                continue;
+            }
+            let v = t * t * t;
+            if libm::log(self.uniform_open()) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
+    }
+
+    /// Beta of two positive shapes, as `X / (X + Y)` of two gammas.
+    pub fn beta(&mut self, alpha: f64, beta: f64) -> f64 {
+        let x = self.gamma(alpha);
+        let y = self.gamma(beta);
+        x / (x + y)
+    }
+
+    /// Shuffles in place (Fisher–Yates, from the end).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            items.swap(end, self.below(end as u32 + 1) as usize);
+        }
+    }
+
+    /// Moves a uniform sample of `count` items, without replacement and in random order, to the front.
+    ///
+    /// # Panics
+    /// If there are fewer than `count` items.
+    pub fn partial_shuffle<T>(&mut self, items: &mut [T], count: usize) {
+        assert!(count <= items.len(), "a sample without replacement cannot exceed its population");
+        for i in 0..count {
+            let other = i + self.below((items.len() - i) as u32) as usize;
+            items.swap(i, other);
+        }
+    }
+}
+
+/// `(e^x - 1) / x`, continued to 1 at 0.
+fn ratio_expm1(x: f64) -> f64 {
+    if x.abs() > 1e-8 { libm::expm1(x) / x } else { 1.0 + x * 0.5 }
+}
+
+/// `ln(1 + x) / x`, continued to 1 at 0.
+fn ratio_log1p(x: f64) -> f64 {
+    if x.abs() > 1e-8 { libm::log1p(x) / x } else { 1.0 - x * 0.5 }
+}
