@@ -41,6 +41,15 @@ impl Truth {
         Self(index + 1)
     }
 
+    /// The tag that most of these flows carry, still closed; ties go to the benign, then to the lower index.
+    #[must_use]
+    pub fn majority(tags: impl IntoIterator<Item = Self>) -> Self {
+        let mut sorted: Vec<u16> = tags.into_iter().map(|t| t.0).collect();
+        sorted.sort_unstable();
+        let runs = sorted.chunk_by(|a, b| a == b).map(|run| (run.len(), std::cmp::Reverse(run[0])));
+        Self(runs.max().map_or(0, |(_, tag)| tag.0))
+    }
+
     /// The campaign's index, `None` for a benign flow. For `measure` alone.
     #[must_use]
     pub fn reveal(self) -> Option<u16> {
@@ -146,5 +155,22 @@ impl FlowBatch {
         self.features.extend_from_slice(&other.features[rows.start * self.width..rows.end * self.width]);
         self.keys.extend_from_slice(&other.keys[rows.clone()]);
         self.truth.extend_from_slice(&other.truth[rows]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn majority_of_tags() {
+        let check = |tags: &[u16], expected: u16| {
+            assert_eq!(Truth::majority(tags.iter().map(|t| Truth(*t))), Truth(expected), "{tags:?}");
+        };
+        check(&[], 0);
+        check(&[3], 3);
+        check(&[1, 2, 2], 2);
+        check(&[2, 0], 0);
+        check(&[2, 1], 1);
     }
 }

@@ -57,6 +57,14 @@ fn canonical_bits(value: f64) -> u64 {
     }
 }
 
+/// The first 128 bits of BLAKE3: commits to evidence and to counted votes.
+#[must_use]
+pub fn digest128(bytes: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    short
+}
+
 /// What happened in one tick, on its way into the chain.
 #[derive(Clone, Debug)]
 pub struct TickDigest {

@@ -140,9 +140,21 @@ impl Stream {
 
     /// Beta of two positive shapes, as `X / (X + Y)` of two gammas.
     pub fn beta(&mut self, alpha: f64, beta: f64) -> f64 {
+        if alpha.max(beta) < 0.1 {
+            // Gammas of shapes this small underflow, both at once below about 0.01, so their logarithms are compared.
+            let x = self.log_gamma_below_1(alpha);
+            let y = self.log_gamma_below_1(beta);
+            return 1.0 / (1.0 + libm::exp(y - x));
+        }
         let x = self.gamma(alpha);
         let y = self.gamma(beta);
         x / (x + y)
+    }
+
+    /// Logarithm of a gamma of shape `alpha < 1`, from the draws that [`Stream::gamma`] would take.
+    fn log_gamma_below_1(&mut self, alpha: f64) -> f64 {
+        let log_boost = libm::log(self.uniform_open()) / alpha;
+        libm::log(self.gamma(alpha + 1.0)) + log_boost
     }
 
     /// Shuffles in place (Fisher–Yates, from the end).

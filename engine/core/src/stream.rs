@@ -18,9 +18,9 @@ pub enum Purpose {
     Campaign = 2,
     /// Sub-samples and splits of an agent's model.
     Model = 3,
-    /// Loss and delay of an agent's messages.
-    Network = 4,
-    /// What a lying agent says.
+    /// Loss and delay of an agent's reports.
+    ReportMail = 4,
+    /// How a lying agent votes.
     Adversary = 5,
     /// Which agents lie, which role and region an agent has: drawn once, at tick 0.
     Placement = 6,
@@ -28,6 +28,14 @@ pub enum Purpose {
     WarmUp = 7,
     /// How a capture is divided over agents.
     Partition = 8,
+    /// Where an infected host sends its probes.
+    Worm = 9,
+    /// Loss and delay of an agent's votes.
+    VoteMail = 10,
+    /// Loss and delay of the news of decisions; the "agent" is the receiver.
+    DecisionMail = 11,
+    /// What a lying agent reports.
+    FalseReport = 12,
 }
 
 /// 2^28 words, that is 1 GiB of randomness, for one agent, purpose and tick.

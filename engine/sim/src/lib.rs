@@ -1,1 +1,78 @@
-//! Placeholder root, filled below.
+//! The simulated world: a scenario becomes agents, agents go through the phases of a tick, a tick gives a record.
+//!
+//! *It is* the bevy world of agents ([`Simulation`]), the scenario's words ([`scenario`]), traffic, network and
+//! adversaries. *It is not* a program: it does no IO and never sees a clock, a database or a plugin's runtime. The
+//! caller hands it traffic and receives one [`TickRecord`] a tick.
+//!
+//! Reading order: `tick.rs` tells a tick from top to bottom; `phase/` has one file a phase; `agent.rs` says what an
+//! agent is made of.
+//!
+//! ```
+//! use phalanx_sim::scenario::{Positive, Scenario};
+//! use phalanx_sim::{Simulation, TrafficInput};
+//!
+//! let scenario = Scenario { agents: Positive::new(5), ticks: Positive::new(3), ..Scenario::default() };
+//! let run = |threads| {
+//!     let mut simulation = Simulation::new(&scenario, TrafficInput::Generated, threads).unwrap();
+//!     (0..3).map(|_| simulation.step().fingerprint).collect::<Vec<_>>()
+//! };
+//! assert_eq!(run(1), run(4), "the number of threads changes nothing");
+//! ```
+
+mod agent;
+mod blacklist;
+mod board;
+mod distribution;
+mod learn;
+mod mail;
+mod phase;
+mod plan;
+mod population;
+pub mod record;
+pub mod scenario;
+mod simulation;
+pub mod summary;
+mod tally;
+mod tick;
+mod traffic;
+
+use phalanx_core::{FlowBatch, Schema};
+
+pub use record::{TickCounts, TickRecord};
+pub use simulation::Simulation;
+
+/// Traffic that the caller brings, because the engine does no IO.
+#[derive(Debug)]
+pub enum TrafficInput {
+    /// None: the scenario's traffic is generated.
+    Generated,
+    /// Records read from a capture.
+    Replay(Replay),
+}
+
+/// Records of a capture, divided over the agents.
+#[derive(Debug)]
+pub struct Replay {
+    /// Columns of all batches.
+    pub schema: Schema,
+    /// Names of the labels that truths refer to.
+    pub labels: Vec<String>,
+    /// Benign training flows, one batch an agent.
+    pub train: Vec<FlowBatch>,
+    /// Flows to replay, one batch an agent.
+    pub shards: Vec<FlowBatch>,
+}
+
+/// Why a simulation cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// Two values of the scenario contradict each other.
+    #[error("{}: {}", .0.path, .0.message)]
+    Contradiction(#[from] scenario::Contradiction),
+    /// The caller's traffic does not fit the scenario.
+    #[error("{0}")]
+    Traffic(String),
+    /// The run's thread pool could not be started.
+    #[error("cannot start the run's threads: {0}; give --threads 1")]
+    Threads(String),
+}

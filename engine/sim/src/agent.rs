@@ -1,0 +1,280 @@
+//! What an agent is: the components of its entity.
+//!
+//! One entity is one agent is one watched host. Components are grouped by who writes them, so that a phase borrows
+//! only what it changes. The order of agents is that of [`Identity`], never that of spawning.
+
+use std::sync::Arc;
+
+use bevy_ecs::component::Component;
+use phalanx_consensus::BetaReputation;
+use phalanx_core::{
+    AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
+};
+use phalanx_detect::Detector;
+
+use crate::traffic::Role;
+
+/// Who the agent is. Never changes.
+#[derive(Component, Clone, Copy, Debug)]
+pub(crate) struct Identity(pub(crate) AgentId);
+
+/// Where the agent is: the region that its network address and its day belong to.
+#[derive(Component, Clone, Copy, Debug)]
+pub(crate) struct Region(pub(crate) u16);
+
+/// The host that the agent watches.
+#[derive(Component, Clone, Copy, Debug)]
+pub(crate) struct Host {
+    /// What it serves or uses.
+    pub(crate) role: Role,
+    /// Its address.
+    pub(crate) address: u32,
+}
+
+/// Whether the agent tells the truth.
+#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Behaviour {
+    /// It does.
+    #[default]
+    Honest,
+    /// It reports benign flows as threats and withholds true ones.
+    FalseReport {
+        /// False reports a tick.
+        rate: f64,
+        /// Whether it votes with the other coordinated liars.
+        coordinated: bool,
+    },
+    /// It votes against what it finds.
+    VoteFlip {
+        /// Probability of flipping a vote.
+        rate: f64,
+        /// Whether it votes with the other coordinated liars.
+        coordinated: bool,
+    },
+}
+
+impl Behaviour {
+    /// Whether the agent belongs to the coalition of coordinated liars.
+    pub(crate) fn coordinated(self) -> bool {
+        matches!(self, Self::FalseReport { coordinated: true, .. } | Self::VoteFlip { coordinated: true, .. })
+    }
+}
+
+/// The fitted detector with its threshold, and the flows that the next one is fitted to.
+#[derive(Component, Debug)]
+pub(crate) struct Model {
+    /// Scores flows.
+    pub(crate) detector: Arc<dyn Detector>,
+    /// A flow is flagged if its score is above this.
+    pub(crate) threshold: f64,
+    /// Recent flows.
+    pub(crate) window: Window,
+}
+
+/// The flows of this tick and what was found in them. Row i of each is flow i.
+#[derive(Component, Debug, Default)]
+pub(crate) struct Batch {
+    /// What was observed.
+    pub(crate) flows: FlowBatch,
+    /// The own detector's scores.
+    pub(crate) scores: Vec<f64>,
+    /// Whether the score is above the threshold.
+    pub(crate) flagged: Vec<bool>,
+    /// Whether a confirmed indicator matched, and so blocked the flow.
+    pub(crate) blocked: Vec<Blocked>,
+}
+
+/// What the blacklist says of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// Nothing.
+    No,
+    /// It matches a signature of the agent's own.
+    ByOwn,
+    /// It matches a signature that another agent reported.
+    ByOther,
+}
+
+/// Flagged flows of the last ticks that no report has used up.
+#[derive(Component, Debug, Default)]
+pub(crate) struct Evidence {
+    /// In order of arrival.
+    pub(crate) flagged: Vec<Flagged>,
+}
+
+/// A flagged flow.
+#[derive(Clone, Debug)]
+pub(crate) struct Flagged {
+    /// When it was seen.
+    pub(crate) tick: Tick,
+    /// What an indicator can name of it.
+    pub(crate) key: FlowKey,
+    /// Score minus threshold.
+    pub(crate) margin: f64,
+    /// Its features.
+    pub(crate) row: Box<[f32]>,
+    /// Its truth, closed.
+    pub(crate) truth: Truth,
+}
+
+/// What the agent has to say this tick.
+#[derive(Component, Debug, Default)]
+pub(crate) struct Outbox {
+    /// Reports.
+    pub(crate) reports: Vec<Arc<Signature>>,
+    /// Votes.
+    pub(crate) votes: Vec<Vote>,
+}
+
+/// What has reached the agent this tick, by (source, sequence).
+#[derive(Component, Debug, Default)]
+pub(crate) struct Inbox {
+    /// Reports to vote on.
+    pub(crate) reports: Vec<Arc<Signature>>,
+    /// Signatures that were confirmed.
+    pub(crate) confirmed: Vec<Arc<Signature>>,
+    /// Indicators that somebody (also the agent itself) has reported lately, so that it is not said twice.
+    pub(crate) heard: Vec<(Indicator, Tick)>,
+}
+
+/// Confirmed signatures that the agent acts on.
+#[derive(Component, Debug, Default)]
+pub(crate) struct Blacklist {
+    /// Sorted by (indicator, id).
+    pub(crate) entries: Vec<Listed>,
+}
+
+/// A confirmed signature.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    /// The signature.
+    pub(crate) signature: Arc<Signature>,
+    /// When a flow last matched, or when it was confirmed.
+    pub(crate) seen: Tick,
+}
+
+/// The agent's standing with the others, from its votes and reports.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub(crate) struct Trust(pub(crate) BetaReputation);
+
+/// Whether the watched host is infected by a worm, by which campaign and since when.
+#[derive(Component, Clone, Copy, Debug, Default)]
+pub(crate) struct Infection(pub(crate) Option<(u16, Tick)>);
+
+/// A ring of the most recent flows, row-major, with their keys.
+#[derive(Debug)]
+pub(crate) struct Window {
+    width: usize,
+    capacity: usize,
+    next: usize,
+    features: Vec<f32>,
+    keys: Vec<FlowKey>,
+}
+
+impl Window {
+    pub(crate) fn new(width: usize, capacity: usize) -> Self {
+        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new() }
+    }
+
+    /// Appends a flow; the oldest goes once the window is full.
+    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey) {
+        if self.keys.len() < self.capacity {
+            self.features.extend_from_slice(row);
+            self.keys.push(key);
+        } else {
+            self.features[self.next * self.width..(self.next + 1) * self.width].copy_from_slice(row);
+            self.keys[self.next] = key;
+        }
+        self.next = (self.next + 1) % self.capacity;
+    }
+
+    /// All flows, `len × width`, in no order of time.
+    pub(crate) fn features(&self) -> &[f32] {
+        &self.features
+    }
+
+    /// Flow `index`.
+    pub(crate) fn row(&self, index: usize) -> &[f32] {
+        &self.features[index * self.width..(index + 1) * self.width]
+    }
+
+    /// Keys of all flows.
+    pub(crate) fn keys(&self) -> &[FlowKey] {
+        &self.keys
+    }
+
+    /// Write position: with the length, all of the ring's state but its contents.
+    pub(crate) fn position(&self) -> usize {
+        self.next
+    }
+}
+
+/// How a signature is compared with a flow: its indicator and, if the scenario gives a radius, the ball around its
+/// centroid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matcher {
+    /// Spreads that a flow may lie away from the centroid in any feature.
+    pub(crate) radius: Option<f64>,
+    /// Prefix length that reporters use.
+    pub(crate) prefix_bits: u8,
+}
+
+impl Matcher {
+    /// Whether the signature speaks of this flow. A signature that names nothing matches nothing without a radius.
+    pub(crate) fn matches(self, signature: &Signature, key: &FlowKey, row: &[f32]) -> bool {
+        if !signature.indicator.matches(key) {
+            return false;
+        }
+        match self.radius {
+            None => !signature.indicator.is_empty(),
+            Some(radius) => in_ball(signature, row, radius),
+        }
+    }
+
+    /// How many flows of a window the signature speaks of.
+    pub(crate) fn count_in(self, signature: &Signature, window: &Window) -> usize {
+        let keys = window.keys().iter().enumerate();
+        keys.filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
+    }
+
+    /// The indicators that could match a flow with this key, from the most to the least specific.
+    pub(crate) fn candidates(self, key: &FlowKey) -> [Indicator; 8] {
+        let prefix = key.remote.map(|address| Prefix::of(address, self.prefix_bits));
+        std::array::from_fn(|mask| Indicator {
+            prefix: prefix.filter(|_| mask & 4 == 0),
+            port: key.port.filter(|_| mask & 2 == 0),
+            protocol: key.protocol.filter(|_| mask & 1 == 0),
+        })
+    }
+}
+
+/// A feature that did not vary among the supporting flows still admits this much, for rounding.
+const SPREAD_MIN: f64 = 1e-4;
+
+fn in_ball(signature: &Signature, row: &[f32], radius: f64) -> bool {
+    signature.centroid.iter().zip(&signature.spread).zip(row).all(|((centre, spread), x)| {
+        (f64::from(*x) - f64::from(*centre)).abs() <= radius * f64::from(*spread) + SPREAD_MIN
+    })
+}
+
+/// Contact of one agent with one campaign, for `measure`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Encounter {
+    /// First flow.
+    pub(crate) contact: Option<Tick>,
+    /// First time that the own detector had enough for a report.
+    pub(crate) local: Option<Tick>,
+    /// First time that this or a confirmed indicator had caught it.
+    pub(crate) shared: Option<Tick>,
+    /// Flagged flows by tick, while they still count as recent evidence.
+    pub(crate) recent: Vec<(Tick, u32)>,
+}
+
+/// Contacts with all campaigns, by campaign.
+#[derive(Component, Debug, Default)]
+pub(crate) struct Encounters(pub(crate) Vec<Encounter>);
+
+/// Identity of the proposal that a message is about, for orders and digests.
+pub(crate) fn signature_words(id: SignatureId) -> [u64; 2] {
+    [id.tick.0, u64::from(id.author.0) << 16 | u64::from(id.sequence)]
+}

@@ -1,0 +1,97 @@
+//! Measure: the only place where truth is opened. Counts, times to detect, fingerprint.
+
+use bevy_ecs::system::{Query, Res, ResMut};
+use phalanx_core::{AgentMix, Tick};
+use rayon::prelude::*;
+
+use super::by_agent;
+use crate::agent::{
+    Batch, Blacklist, Blocked, Encounter, Encounters, Evidence, Identity, Inbox, Infection, Model, Trust,
+};
+use crate::mail::Mail;
+use crate::plan::{Now, Plan};
+use crate::tally::Tally;
+
+/// Opens the truth of this tick's flows, and closes the tick.
+pub(crate) fn measure(
+    plan: Res<Plan>,
+    now: Res<Now>,
+    mut mail: ResMut<Mail>,
+    mut tally: ResMut<Tally>,
+    mut agents: Query<(
+        &Identity,
+        &Batch,
+        &Model,
+        &Blacklist,
+        &Evidence,
+        &Inbox,
+        &Trust,
+        &Infection,
+        &mut Encounters,
+    )>,
+) {
+    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let mixes: Vec<u128> = rows
+        .par_iter_mut()
+        .map(|(identity, batch, model, blacklist, evidence, inbox, trust, infection, encounters)| {
+            meet(batch, now.0, &plan, &mut encounters.0);
+            let mut mix = AgentMix::new(identity.0.0);
+            mix_batch(batch, &mut mix);
+            mix.word(model.detector.digest());
+            mix.float(model.threshold);
+            mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
+            blacklist.mix(&mut mix);
+            mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
+            mix.float(trust.0.trust());
+            mix.word(infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)));
+            mix.finish()
+        })
+        .collect();
+    for (mix, (_, batch, .., infection, _)) in mixes.into_iter().zip(&rows) {
+        tally.digest.add_agent(mix);
+        tally.counts.infected += u64::from(infection.0.is_some());
+        for i in 0..batch.flows.rows() {
+            let truth = batch.flows.truth()[i].reveal();
+            tally.flow(truth, batch.scores[i], batch.flagged[i], batch.blocked[i]);
+        }
+    }
+    tally.mail(&mail);
+    mail.advance();
+}
+
+fn mix_batch(batch: &Batch, mix: &mut AgentMix) {
+    let marks = |i: usize| u64::from(batch.flagged[i]) | u64::from(batch.blocked[i] != Blocked::No) << 1;
+    for (i, score) in batch.scores.iter().enumerate() {
+        mix.float(*score);
+        mix.word(marks(i));
+    }
+}
+
+/// Notes first contacts and first detections of every campaign.
+///
+/// Alone, an agent has detected a campaign when it has flagged as many of its flows, within the scenario's memory,
+/// as a report takes. With the others' help it has also when a confirmed indicator blocked one.
+fn meet(batch: &Batch, now: Tick, plan: &Plan, encounters: &mut [Encounter]) {
+    let support = plan.scenario.signature.support_min.get();
+    let memory = u64::from(plan.scenario.signature.memory_ticks.get());
+    for (i, truth) in batch.flows.truth().iter().enumerate() {
+        let Some(campaign) = truth.reveal() else { continue };
+        let encounter = &mut encounters[usize::from(campaign)];
+        encounter.contact.get_or_insert(now);
+        if batch.blocked[i] != Blocked::No {
+            encounter.shared.get_or_insert(now);
+        }
+        if batch.flagged[i] && encounter.local.is_none() {
+            encounter.recent.retain(|(tick, _)| now.since(*tick) < memory);
+            match encounter.recent.last_mut() {
+                Some((tick, count)) if *tick == now => *count += 1,
+                _ => encounter.recent.push((now, 1)),
+            }
+            if encounter.recent.iter().map(|(_, count)| count).sum::<u32>() >= support {
+                encounter.local = Some(now);
+                encounter.shared.get_or_insert(now);
+                encounter.recent = Vec::new();
+            }
+        }
+    }
+}

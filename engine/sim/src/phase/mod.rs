@@ -1,0 +1,21 @@
+//! The phases of a tick, one file each. `crate::tick` tells how they follow each other.
+
+pub(crate) mod adapt;
+pub(crate) mod commit;
+pub(crate) mod decide;
+pub(crate) mod deliver;
+pub(crate) mod detect;
+pub(crate) mod measure;
+pub(crate) mod observe;
+pub(crate) mod report;
+pub(crate) mod vote;
+
+use crate::agent::Identity;
+
+/// Puts what a query gave into the order of agent ids. Queries yield in spawn order, which is that order as long as
+/// nobody respawns; then this is one linear check.
+pub(crate) fn by_agent<T>(rows: impl Iterator<Item = T>, id: impl Fn(&T) -> Identity) -> Vec<T> {
+    let mut rows: Vec<T> = rows.collect();
+    rows.sort_by_key(|row| id(row).0);
+    rows
+}

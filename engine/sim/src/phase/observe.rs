@@ -1,0 +1,45 @@
+//! Observe: attackers act, then every agent draws its batch.
+
+use bevy_ecs::system::{Query, Res, ResMut};
+use rayon::prelude::*;
+
+use super::by_agent;
+use crate::agent::{Batch, Host, Identity, Infection, Region};
+use crate::plan::{Now, Plan};
+use crate::traffic::{Siege, Source};
+
+/// Worms break out where they start, and all campaigns choose this tick's flows.
+pub(crate) fn attack(
+    plan: Res<Plan>,
+    now: Res<Now>,
+    mut siege: ResMut<Siege>,
+    mut hosts: Query<(&Identity, &Host, &mut Infection)>,
+) {
+    let mut rows = by_agent(hosts.iter_mut(), |row| *row.0);
+    for (campaign, agent) in siege.outbreak(now.0) {
+        rows[agent.index()].2.0.get_or_insert((campaign, now.0));
+    }
+    let infected: Vec<_> = rows
+        .iter()
+        .filter_map(|(identity, host, infection)| {
+            infection.0.map(|(campaign, _)| (campaign, identity.0, host.address))
+        })
+        .collect();
+    siege.advance(now.0, &infected, &plan.streams);
+}
+
+/// Every agent sees its own traffic and what the attackers sent it.
+pub(crate) fn observe(
+    plan: Res<Plan>,
+    now: Res<Now>,
+    source: Res<Source>,
+    siege: Res<Siege>,
+    mut agents: Query<(&Identity, &Host, &Region, &mut Batch)>,
+) {
+    let ticks = u64::from(plan.scenario.ticks.get());
+    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    rows.par_iter_mut().for_each(|(identity, host, region, batch)| {
+        let probes = siege.probes_of(identity.0);
+        source.observe(identity.0, **host, **region, now.0, ticks, probes, &plan.streams, &mut batch.flows);
+    });
+}

@@ -1,0 +1,78 @@
+//! What stays the same for a whole run: the scenario, its random streams, the columns, the names of campaigns.
+
+use bevy_ecs::resource::Resource;
+use phalanx_consensus::Quorum;
+use phalanx_core::{Streams, Tick};
+use phalanx_detect::ThresholdPolicy;
+
+use crate::agent::Matcher;
+use crate::scenario::{Scenario, Threshold, Traffic};
+use crate::traffic::Source;
+
+/// Constants of the run.
+#[derive(Resource, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) streams: Streams,
+    /// Number of agents.
+    pub(crate) agents: u32,
+    /// Features a flow.
+    pub(crate) width: usize,
+    /// How signatures are compared with flows.
+    pub(crate) matcher: Matcher,
+    /// How thresholds follow from training scores.
+    pub(crate) threshold: ThresholdPolicy,
+    /// When a signature is confirmed.
+    pub(crate) quorum: Quorum,
+    /// Names of the campaigns, attack families or labels that truths refer to.
+    pub(crate) campaigns: Vec<String>,
+}
+
+/// The tick that is running.
+#[derive(Resource, Clone, Copy, Debug, Default)]
+pub(crate) struct Now(pub(crate) Tick);
+
+impl Plan {
+    pub(crate) fn new(scenario: &Scenario, source: &Source) -> Self {
+        let campaigns = match (&scenario.traffic, source) {
+            (_, Source::Replay(replay)) => replay.labels.clone(),
+            (Traffic::Gaussian(gaussian), _) => gaussian.families.iter().map(|f| f.name.clone()).collect(),
+            _ => campaign_names(scenario),
+        };
+        Self {
+            streams: Streams::from_seed(scenario.seed),
+            agents: scenario.agents.get(),
+            width: source.schema().width(),
+            matcher: Matcher {
+                radius: scenario.blacklist.radius.map(crate::scenario::PositiveReal::get),
+                prefix_bits: scenario.signature.prefix_bits,
+            },
+            threshold: match scenario.threshold {
+                Threshold::Quantile { contamination } => {
+                    ThresholdPolicy::Quantile { contamination: contamination.get() }
+                }
+                Threshold::Fixed(score) => ThresholdPolicy::Fixed(score.get()),
+            },
+            quorum: Quorum::new(scenario.consensus.quorum.get()),
+            campaigns,
+            scenario: scenario.clone(),
+        }
+    }
+
+    /// Ticks for which an indicator that was reported is not reported again: until its fate is known everywhere.
+    pub(crate) fn quiet_ticks(&self) -> u64 {
+        u64::from(self.scenario.consensus.deadline_ticks)
+            + u64::from(self.scenario.network.latency.max_ticks)
+            + u64::from(self.scenario.signature.memory_ticks.get())
+    }
+}
+
+/// `PortScan`, `Worm`, `PortScan#2` …: kinds, numbered where one recurs.
+fn campaign_names(scenario: &Scenario) -> Vec<String> {
+    let kinds: Vec<String> = scenario.campaigns.iter().map(|c| format!("{:?}", c.kind)).collect();
+    let name = |i: usize| match kinds[..i].iter().filter(|k| **k == kinds[i]).count() {
+        0 => kinds[i].clone(),
+        earlier => format!("{}#{}", kinds[i], earlier + 1),
+    };
+    (0..kinds.len()).map(name).collect()
+}

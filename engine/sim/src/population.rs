@@ -1,0 +1,126 @@
+//! Who takes part: roles, regions and liars are drawn, first models fitted, entities spawned.
+
+use bevy_ecs::resource::Resource;
+use bevy_ecs::world::World;
+use phalanx_core::{AgentId, FlowBatch, Purpose, Tick};
+use phalanx_detect::FitScratch;
+use rayon::prelude::*;
+
+use crate::SimError;
+use crate::agent::{
+    Batch, Behaviour, Blacklist, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Model,
+    Outbox, Region, Trust, Window,
+};
+use crate::learn;
+use crate::plan::Plan;
+use crate::scenario::{AdversaryKind, Placement, Traffic};
+use crate::traffic::{Address, Role, Source};
+
+/// The coordinated liars, who know each other.
+#[derive(Resource, Debug, Default)]
+pub(crate) struct Coalition(Vec<bool>);
+
+impl Coalition {
+    /// Whether the agent is one of them.
+    pub(crate) fn contains(&self, agent: AgentId) -> bool {
+        self.0[agent.index()]
+    }
+}
+
+/// Spawns all agents in the order of their ids. Models are fitted in parallel; each from its own stream.
+pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(), SimError> {
+    let behaviours = draw_behaviours(plan);
+    let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
+    let models: Vec<Result<Model, SimError>> = homes
+        .par_iter()
+        .enumerate()
+        .map_init(FitScratch::default, |scratch, (agent, (host, region))| {
+            first_model(plan, source, AgentId(agent as u32), *host, *region, scratch)
+        })
+        .collect();
+    world.insert_resource(Coalition(behaviours.iter().map(|b| b.coordinated()).collect()));
+    for (index, (model, behaviour)) in models.into_iter().zip(behaviours).enumerate() {
+        let (host, region) = homes[index];
+        world.spawn((
+            (Identity(AgentId(index as u32)), host, region, behaviour),
+            (model?, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
+            (Evidence::default(), Outbox::default(), Inbox::default(), Blacklist::default()),
+            (
+                Trust::default(),
+                Infection::default(),
+                Encounters(vec![Encounter::default(); plan.campaigns.len()]),
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn draw_home(plan: &Plan, source: &Source, agent: u32) -> (Host, Region) {
+    let (Traffic::Synthetic(synthetic), Source::Synthetic(hosts)) = (&plan.scenario.traffic, source) else {
+        return (Host { role: Role::Workstation, address: 0 }, Region(0));
+    };
+    let regions = synthetic.regions.get();
+    let region = (agent % regions) as u16;
+    let role = hosts.draw_role(&mut plan.streams.stream(Purpose::Placement, agent, Tick(0)));
+    (Host { role, address: Address::host(region, agent / regions) }, Region(region))
+}
+
+/// Populations are disjoint and exact: a fraction of 0.2 of 25 agents is 5 liars, whatever the seed.
+fn draw_behaviours(plan: &Plan) -> Vec<Behaviour> {
+    let mut order: Vec<u32> = (0..plan.agents).collect();
+    plan.streams.stream(Purpose::Placement, LIARS, Tick(0)).shuffle(&mut order);
+    let mut behaviours = vec![Behaviour::Honest; plan.agents as usize];
+    // Populations placed first take theirs before the random ones, so that the two cannot collide.
+    let (first, random): (Vec<_>, Vec<_>) =
+        plan.scenario.adversaries.iter().partition(|a| a.placement == Placement::First);
+    let mut lowest = (0..plan.agents).collect::<Vec<_>>().into_iter();
+    for adversary in first.iter().chain(&random) {
+        let behaviour = match adversary.kind {
+            AdversaryKind::FalseReport => {
+                Behaviour::FalseReport { rate: adversary.rate(), coordinated: adversary.coordinated }
+            }
+            AdversaryKind::VoteFlip => {
+                Behaviour::VoteFlip { rate: adversary.rate(), coordinated: adversary.coordinated }
+            }
+        };
+        let count = (adversary.fraction.get() * f64::from(plan.agents)).round() as usize;
+        for _ in 0..count {
+            let free = |agent: &u32| behaviours[*agent as usize] == Behaviour::Honest;
+            let next = match adversary.placement {
+                Placement::First => lowest.find(free),
+                Placement::Random => order.iter().copied().find(free),
+            };
+            // Rounding several fractions up can ask for one agent more than there are.
+            let Some(agent) = next else { break };
+            behaviours[agent as usize] = behaviour;
+        }
+    }
+    behaviours
+}
+
+/// The placement stream that draws liars; agents' own and campaigns' lie elsewhere.
+const LIARS: u32 = (1 << 31) - 1;
+
+fn first_model(
+    plan: &Plan,
+    source: &Source,
+    agent: AgentId,
+    host: Host,
+    region: Region,
+    scratch: &mut FitScratch,
+) -> Result<Model, SimError> {
+    let count = plan.scenario.model.warm_up_flows.get() as usize;
+    let flows = source.warm_up(agent, host, region, count, &plan.streams);
+    if flows.is_empty() {
+        return Err(SimError::Traffic(format!(
+            "agent {agent} has no training flows: use fewer agents, or split: Iid"
+        )));
+    }
+    let mut window = Window::new(plan.width, plan.scenario.model.window_flows.get() as usize);
+    for i in 0..flows.rows() {
+        window.push(flows.row(i), flows.keys()[i]);
+    }
+    let (detector, threshold) = learn::fit(plan, agent, Tick(0), &window, scratch)
+        .map_err(|e| SimError::Traffic(format!("agent {agent} cannot learn from its training flows: {e}")))?;
+    Ok(Model { detector, threshold, window })
+}

@@ -1,0 +1,46 @@
+//! What one tick gives to the caller, who appends, records and shows it.
+
+use std::sync::Arc;
+
+use phalanx_core::{Decision, Fingerprint, Signature, Tick};
+use serde::Serialize;
+
+/// The outcome of one tick.
+#[derive(Clone, Debug)]
+pub struct TickRecord {
+    /// Which tick.
+    pub tick: Tick,
+    /// Fingerprint of everything up to and including it.
+    pub fingerprint: Fingerprint,
+    /// Signatures reported, by (author, sequence).
+    pub reported: Vec<Arc<Signature>>,
+    /// Decisions made, by signature.
+    pub decisions: Vec<Decision>,
+    /// What was counted in this tick.
+    pub counts: TickCounts,
+}
+
+/// Counters of one tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TickCounts {
+    /// Flows seen.
+    pub flows: u64,
+    /// Anomalous in truth.
+    pub anomalous: u64,
+    /// Flagged by detector or indicator.
+    pub flagged: u64,
+    /// Flagged and anomalous.
+    pub true_positive: u64,
+    /// Blocked by a confirmed indicator.
+    pub blocked: u64,
+    /// Votes cast.
+    pub votes: u64,
+    /// Messages sent.
+    pub messages: u64,
+    /// Messages lost.
+    pub lost: u64,
+    /// Hosts infected by worms.
+    pub infected: u64,
+    /// Models refitted.
+    pub refits: u64,
+}

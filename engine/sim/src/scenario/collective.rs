@@ -1,0 +1,189 @@
+//! What agents do together: messages, votes, lies, trust, blacklists and the ledger.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fraction, Positive};
+
+/// How messages travel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// Whether anything is shared at all; `false` isolates every agent.
+    pub enabled: bool,
+    /// Who hears whom.
+    pub topology: Topology,
+    /// Delay of a message.
+    pub latency: Latency,
+    /// Probability that a message is lost, independently.
+    pub loss: Fraction,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            topology: Topology::FullMesh,
+            latency: Latency { min_ticks: 0, max_ticks: 1 },
+            loss: Fraction::new(0.01),
+        }
+    }
+}
+
+/// Who hears whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Topology {
+    /// Everyone hears everyone.
+    FullMesh,
+}
+
+/// Delay of a message: uniform over whole ticks. 0 arrives within the tick in which it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Shortest delay.
+    pub min_ticks: u32,
+    /// Longest delay, at least `min_ticks`.
+    pub max_ticks: u32,
+}
+
+/// A population of lying agents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adversary {
+    /// What they do.
+    pub kind: AdversaryKind,
+    /// Share of all agents.
+    pub fraction: Fraction,
+    /// Whether they know each other: they then say yes to each other's reports and no to everybody else's.
+    #[serde(default)]
+    pub coordinated: bool,
+    /// Which agents they are.
+    #[serde(default)]
+    pub placement: Placement,
+    /// How often they lie: false reports an agent and tick, or the probability of flipping a vote. 0.2 and 1
+    /// by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Fraction>,
+}
+
+impl Adversary {
+    /// How often they lie: as given, or the kind's default.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.rate.map_or(
+            match self.kind {
+                AdversaryKind::FalseReport => 0.2,
+                AdversaryKind::VoteFlip => 1.0,
+            },
+            Fraction::get,
+        )
+    }
+}
+
+/// How an adversary lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdversaryKind {
+    /// Reports signatures of benign flows with high confidence, and withholds true ones.
+    FalseReport,
+    /// Votes the opposite of what it finds.
+    VoteFlip,
+}
+
+/// Which agents an adversary population consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Placement {
+    /// Drawn at random from the seed.
+    #[default]
+    Random,
+    /// The agents with the lowest numbers.
+    First,
+}
+
+/// How agents decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Consensus {
+    /// How votes are weighed.
+    pub rule: Rule,
+    /// A signature is confirmed once the yes share of all eligible weight exceeds this; ties reject.
+    pub quorum: Fraction,
+    /// Ticks after the report at which an open proposal is given up as undecided. 0 decides within the tick.
+    pub deadline_ticks: u32,
+}
+
+impl Default for Consensus {
+    fn default() -> Self {
+        Self { rule: Rule::Majority, quorum: Fraction::new(0.5), deadline_ticks: 6 }
+    }
+}
+
+/// How votes are weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Rule {
+    /// Every agent but the author has one vote.
+    Majority,
+    /// Votes weigh as much as their voter's reputation.
+    TrustWeighted,
+}
+
+/// Beta reputation of every agent, from how often its votes agreed with the decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trust {
+    /// What an observation is still worth at the next one (λ).
+    pub forgetting: Fraction,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { forgetting: Fraction::new(0.95) }
+    }
+}
+
+/// What agents do with confirmed signatures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Blacklist {
+    /// Whether confirmed signatures are applied at all.
+    pub enabled: bool,
+    /// Ticks after its last sighting at which an entry is dropped.
+    pub ttl_ticks: Positive,
+    /// Entries an agent holds at most; the longest unseen goes first.
+    pub capacity: Positive,
+    /// If given, a flow matches only if it also lies within so many spreads of the signature's centroid, in every
+    /// feature. For traffic without addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<super::PositiveReal>,
+}
+
+impl Default for Blacklist {
+    fn default() -> Self {
+        Self { enabled: true, ttl_ticks: Positive::new(200), capacity: Positive::new(1024), radius: None }
+    }
+}
+
+/// How the ledger is made durable. It changes when bytes reach the disk, never which bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// When a tick's entries are forced to the disk.
+    pub durability: Durability,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { durability: Durability::Group(Positive::new(64)) }
+    }
+}
+
+/// When entries are forced to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Durability {
+    /// After every tick.
+    Tick,
+    /// After every so many ticks, and at the end.
+    Group(Positive),
+    /// At the end of the run.
+    End,
+}

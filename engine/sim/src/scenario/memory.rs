@@ -1,0 +1,38 @@
+//! What a run will need, before anything is allocated.
+
+use super::{Detector, Scenario, Traffic};
+
+/// Bytes of a forest node (two 4-byte words) and of the fixed parts of an agent.
+const NODE_BYTES: u64 = 8;
+const AGENT_BYTES: u64 = 2048;
+/// The program, the score histogram and the database's cache.
+const BASE_BYTES: u64 = 32 << 20;
+/// A capture's width is known once it is read; this is that of NSL-KDD with all its categories, rounded up.
+const CAPTURE_WIDTH: u64 = 128;
+
+impl Scenario {
+    /// Estimate of the resident memory of a run, in bytes: models, training windows, batches, and messages under
+    /// way. Within a factor of two for runs above 64 MB.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        let agents = u64::from(self.agents.get());
+        let (width, flows) = match &self.traffic {
+            Traffic::Synthetic(synthetic) => (8, synthetic.flows.get() as u64 + 1),
+            Traffic::Gaussian(gaussian) => (gaussian.columns.len() as u64, u64::from(gaussian.flows.get())),
+            Traffic::Capture(_) => (CAPTURE_WIDTH, 100),
+        };
+        let model = match self.detector {
+            Detector::IsolationForest { trees, sample } => {
+                u64::from(trees.get()) * u64::from(sample.get()) * 2 * NODE_BYTES
+            }
+            Detector::ZScore => width * 16,
+        };
+        let row = width * 4 + 16;
+        let window = u64::from(self.model.window_flows.get()) * row;
+        let batch = flows * (row + 24);
+        // Every agent may report, and every report is under way to everybody.
+        let mail = if self.network.enabled { agents.saturating_mul(agents).saturating_mul(40) } else { 0 };
+        let per_agent = AGENT_BYTES + model + window + batch;
+        agents.saturating_mul(per_agent).saturating_add(mail).saturating_add(BASE_BYTES)
+    }
+}

@@ -1,0 +1,189 @@
+//! Where flows come from: a synthetic world of hosts, a Gaussian mixture, or a capture.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fraction, NonNegative, Positive, PositiveReal};
+
+/// The source of flows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum Traffic {
+    /// A world of hosts with roles and a daily rhythm, attacked by `campaigns`.
+    Synthetic(Synthetic),
+    /// Independent draws from a normal distribution with shifted attack families: the workload of the Python
+    /// system and of its clean-room successor. No addresses, no campaigns.
+    Gaussian(Gaussian),
+    /// Records of a file, divided over the agents.
+    Capture(Capture),
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self::Synthetic(Synthetic::default())
+    }
+}
+
+/// A world in which every agent watches one host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Synthetic {
+    /// Mean number of benign flows an agent sees in a tick, over the day and all roles.
+    pub flows: PositiveReal,
+    /// How hosts divide into roles.
+    pub roles: Roles,
+    /// Number of regions; an agent's region is the third octet block of its address.
+    pub regions: Positive,
+    /// Length of a day in ticks.
+    pub day_ticks: Positive,
+    /// How far the load swings around its mean over a day: 0 is flat, 1 falls to nothing at night.
+    pub diurnal: Fraction,
+}
+
+impl Default for Synthetic {
+    fn default() -> Self {
+        Self {
+            flows: PositiveReal::new(30.0),
+            roles: Roles::default(),
+            regions: Positive::new(3),
+            day_ticks: Positive::new(48),
+            diurnal: Fraction::new(0.5),
+        }
+    }
+}
+
+/// Relative weights of the host roles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Roles {
+    /// Web servers: many inbound requests, large answers.
+    pub web: NonNegative,
+    /// Name servers: many small inbound UDP queries.
+    pub dns: NonNegative,
+    /// Workstations: outbound browsing and mail in working hours.
+    pub workstation: NonNegative,
+    /// Things: few, small, regular outbound flows.
+    pub iot: NonNegative,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        let weight = NonNegative::new;
+        Self { web: weight(0.25), dns: weight(0.1), workstation: weight(0.45), iot: weight(0.2) }
+    }
+}
+
+/// Independent normal features with shifted attack families.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gaussian {
+    /// Flows an agent sees in a tick.
+    pub flows: Positive,
+    /// The features of benign flows.
+    pub columns: Vec<Column>,
+    /// How often a flow is anomalous.
+    pub anomalies: AnomalyRate,
+    /// The attack families; an anomalous flow belongs to one of them, drawn uniformly.
+    pub families: Vec<Family>,
+}
+
+impl Default for Gaussian {
+    fn default() -> Self {
+        let column = |name: &str, mean, sd| Column { name: name.to_owned(), mean, sd: PositiveReal::new(sd) };
+        let family = |name: &str, offsets: [f64; 4]| Family {
+            name: name.to_owned(),
+            attack: Attack::OffsetSd(offsets.to_vec()),
+        };
+        Self {
+            flows: Positive::new(100),
+            columns: vec![
+                column("packet_bytes", 100.0, 20.0),
+                column("rate", 50.0, 10.0),
+                column("duration", 1.0, 0.3),
+                column("port_entropy", 3.0, 0.5),
+            ],
+            anomalies: AnomalyRate::PerFlow(Fraction::new(0.05)),
+            families: vec![
+                family("flood", [6.0, 6.0, 0.0, 0.0]),
+                family("scan", [-3.0, 4.0, -2.0, 5.0]),
+                family("exfiltration", [3.0, 0.0, 5.0, 0.0]),
+            ],
+        }
+    }
+}
+
+/// One feature of Gaussian traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Mean of benign flows.
+    pub mean: f64,
+    /// Standard deviation of benign flows.
+    pub sd: PositiveReal,
+}
+
+/// How anomalies are sown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum AnomalyRate {
+    /// Every flow is anomalous with this probability.
+    PerFlow(Fraction),
+    /// With this probability a batch has exactly one anomalous flow, at a uniform place.
+    PerBatch(Fraction),
+}
+
+/// One kind of anomalous flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// Its name, shown in the summary.
+    pub name: String,
+    /// How it differs from a benign flow.
+    pub attack: Attack,
+}
+
+/// How an anomalous flow differs from a benign one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum Attack {
+    /// A benign draw shifted by so many standard deviations, one number a column.
+    OffsetSd(Vec<f64>),
+    /// Exactly these values, one a column.
+    Exactly(Vec<f64>),
+}
+
+/// Records of a file. Paths in a scenario file are relative to it, paths given by flag to the working folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// The file to replay, `.gz` read directly. Every record is replayed once, in file order, spread evenly
+    /// over the ticks.
+    pub path: String,
+    /// The file whose benign records train the detectors; relative to the folder of `path`.
+    pub train: String,
+    /// Name of a shipped map of the columns, or path of a map file.
+    pub map: String,
+    /// How records are divided over agents.
+    pub split: Split,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            path: String::new(),
+            train: "KDDTrain+_20Percent.txt.gz".to_owned(),
+            map: "nsl-kdd".to_owned(),
+            split: Split::ByColumn("service".to_owned()),
+        }
+    }
+}
+
+/// How the records of a capture are divided over agents. Every record goes to exactly one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum Split {
+    /// At random, so that all agents see the same mixture: there is nothing to gain from sharing.
+    Iid,
+    /// Record i to agent i mod agents.
+    RoundRobin,
+    /// By the value of a categorical column, so that an agent sees few kinds of traffic.
+    ByColumn(String),
+}

@@ -1,0 +1,170 @@
+//! The simulation as its caller sees it: built from a scenario, stepped tick by tick, summed up.
+
+use bevy_ecs::schedule::Schedule;
+use bevy_ecs::world::World;
+use phalanx_core::{Fingerprint, Tick};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::agent::{Behaviour, Encounter, Encounters, Identity, Infection, Trust};
+use crate::board::Board;
+use crate::distribution::Distribution;
+use crate::mail::Mail;
+use crate::plan::{Now, Plan};
+use crate::record::TickRecord;
+use crate::scenario::{Scenario, Traffic};
+use crate::summary::{CampaignSummary, Summary, TimeToDetect};
+use crate::tally::Tally;
+use crate::traffic::{Siege, Source};
+use crate::{SimError, TrafficInput, population, tick};
+
+/// A running simulation.
+pub struct Simulation {
+    world: World,
+    schedule: Schedule,
+    pool: ThreadPool,
+}
+
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").field("tick", &self.tick()).finish_non_exhaustive()
+    }
+}
+
+impl Simulation {
+    /// Builds the world of a scenario; `threads` is the size of the run's own pool and changes no result.
+    ///
+    /// # Errors
+    /// If the scenario contradicts itself, the caller's traffic does not fit it, or threads cannot be started.
+    pub fn new(scenario: &Scenario, input: TrafficInput, threads: usize) -> Result<Self, SimError> {
+        scenario.check()?;
+        let source = source(scenario, input)?;
+        let plan = Plan::new(scenario, &source);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .build()
+            .map_err(|e| SimError::Threads(e.to_string()))?;
+        let mut world = World::new();
+        pool.install(|| population::spawn(&mut world, &plan, &source))?;
+        let genesis =
+            Fingerprint::genesis(format!("{:?}", (&plan.scenario, env!("CARGO_PKG_VERSION"))).as_bytes());
+        world.insert_resource(Tally::new(genesis, plan.campaigns.len()));
+        world.insert_resource(Siege::new(&scenario.campaigns, plan.agents, &plan.streams));
+        world.insert_resource(Mail::new(&scenario.network));
+        world.insert_resource(Board::default());
+        world.insert_resource(Now::default());
+        world.insert_resource(source);
+        world.insert_resource(plan);
+        Ok(Self { world, schedule: tick::schedule(), pool })
+    }
+
+    /// The tick that the next [`Self::step`] runs.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.world.resource::<Now>().0
+    }
+
+    /// Runs one tick.
+    pub fn step(&mut self) -> TickRecord {
+        let now = self.tick();
+        let Self { world, schedule, pool } = self;
+        pool.install(|| schedule.run(world));
+        world.resource_mut::<Now>().0 = now.after(1);
+        world.resource_mut::<Tally>().close(now)
+    }
+
+    /// The run's figures so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let end = self.tick();
+        let names = self.world.resource::<Plan>().campaigns.clone();
+        let worms: Vec<bool> = {
+            let campaigns = &self.world.resource::<Plan>().scenario.campaigns;
+            campaigns.iter().map(|c| c.kind == crate::scenario::CampaignKind::Worm).collect()
+        };
+        let mut agents: Vec<(Identity, Vec<Encounter>, Behaviour, Trust, Infection)> = self
+            .world
+            .try_query::<(&Identity, &Encounters, &Behaviour, &Trust, &Infection)>()
+            .expect("agents with all their components were spawned by `new`")
+            .iter(&self.world)
+            .map(|(identity, encounters, behaviour, trust, infection)| {
+                (*identity, encounters.0.clone(), *behaviour, *trust, *infection)
+            })
+            .collect();
+        agents.sort_by_key(|row| row.0.0);
+        let mut summary = Summary {
+            time_to_detect: time_to_detect(agents.iter().flat_map(|row| &row.1), end),
+            campaigns: names
+                .into_iter()
+                .enumerate()
+                .map(|(index, name)| CampaignSummary {
+                    name,
+                    agents: agents.iter().filter(|row| row.1[index].contact.is_some()).count() as u64,
+                    infected: worms.get(index).copied().unwrap_or(false).then(|| {
+                        agents
+                            .iter()
+                            .filter(|row| row.4.0.is_some_and(|(c, _)| usize::from(c) == index))
+                            .count() as u64
+                    }),
+                    time_to_detect: time_to_detect(agents.iter().map(|row| &row.1[index]), end),
+                    ..CampaignSummary::default()
+                })
+                .collect(),
+            ..Summary::default()
+        };
+        let mean_trust = |honest: bool| {
+            let of: Vec<f64> = agents
+                .iter()
+                .filter(|row| (row.2 == Behaviour::Honest) == honest)
+                .map(|row| row.3.0.trust())
+                .collect();
+            phalanx_core::maths::mean(&of)
+        };
+        summary.trust.separation =
+            mean_trust(true).zip(mean_trust(false)).map(|(honest, liars)| honest - liars);
+        self.world.resource::<Tally>().summarise(&mut summary);
+        summary
+    }
+}
+
+fn source(scenario: &Scenario, input: TrafficInput) -> Result<Source, SimError> {
+    let agents = scenario.agents.get() as usize;
+    match (&scenario.traffic, input) {
+        (Traffic::Synthetic(synthetic), TrafficInput::Generated) => Ok(Source::synthetic(synthetic)),
+        (Traffic::Gaussian(gaussian), TrafficInput::Generated) => Ok(Source::gaussian(gaussian)),
+        (Traffic::Capture(_), TrafficInput::Replay(replay)) => {
+            if replay.shards.len() != agents || replay.train.len() != agents {
+                return Err(SimError::Traffic(format!(
+                    "the capture is divided over {} agents, the scenario has {agents}",
+                    replay.shards.len()
+                )));
+            }
+            Ok(Source::Replay(replay))
+        }
+        (Traffic::Capture(_), TrafficInput::Generated) => {
+            Err(SimError::Traffic("a capture scenario needs its records read first".to_owned()))
+        }
+        (_, TrafficInput::Replay(_)) => {
+            Err(SimError::Traffic("records were given to a scenario that generates its traffic".to_owned()))
+        }
+    }
+}
+
+fn time_to_detect<'a>(encounters: impl Iterator<Item = &'a Encounter>, end: Tick) -> TimeToDetect {
+    let (mut local, mut shared) = (Distribution::default(), Distribution::default());
+    let mut gains = Vec::new();
+    for encounter in encounters {
+        let Some(contact) = encounter.contact else { continue };
+        let alone = encounter.local.unwrap_or(end).since(contact);
+        let together = encounter.shared.unwrap_or(end).since(contact);
+        local.add(alone);
+        shared.add(together);
+        gains.push(alone as f64 - together as f64);
+    }
+    TimeToDetect {
+        local_median: local.quantile(0.5),
+        local_p95: local.quantile(0.95),
+        shared_median: shared.quantile(0.5),
+        shared_p95: shared.quantile(0.95),
+        gain: phalanx_core::maths::mean(&gains),
+    }
+}

@@ -1,0 +1,119 @@
+//! From what happens on a wire to what a detector sees: the eight features of synthetic flows.
+
+use phalanx_core::{Feature, FlowBatch, FlowKey, Schema, Truth, Unit};
+
+/// A flow as the world makes it. Bytes are those of the payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawFlow {
+    /// Seconds from first to last packet.
+    pub(crate) duration_s: f64,
+    /// Bytes from the originator.
+    pub(crate) sent_bytes: f64,
+    /// Bytes to the originator.
+    pub(crate) received_bytes: f64,
+    /// Packets both ways.
+    pub(crate) packets: f64,
+    /// Whether the responder answered.
+    pub(crate) answered: bool,
+    /// Remote address, destination port, protocol.
+    pub(crate) key: FlowKey,
+    /// Which campaign caused it.
+    pub(crate) truth: Truth,
+}
+
+/// Columns that `finish` derives from the whole batch.
+const SAME_REMOTE: usize = 6;
+const REMOTE_PORTS: usize = 7;
+const WIDTH: usize = 8;
+
+/// The columns of synthetic flows.
+pub(crate) fn schema() -> Schema {
+    Schema::new(vec![
+        Feature::log1p("duration_s", Unit::Seconds),
+        Feature::log1p("sent_bytes", Unit::Bytes),
+        Feature::log1p("received_bytes", Unit::Bytes),
+        Feature::log1p("packets", Unit::Count),
+        Feature::raw("unanswered", Unit::Flag),
+        Feature::log1p("bytes_per_packet", Unit::Bytes),
+        // Context of the batch, as KDD's `count` and `srv_count`: what one flow alone cannot show of a scan.
+        Feature::log1p("same_remote", Unit::Count),
+        Feature::log1p("remote_ports", Unit::Count),
+    ])
+}
+
+impl RawFlow {
+    /// Appends the flow; the context columns stay 0 until [`finish`].
+    pub(crate) fn push_to(&self, flows: &mut FlowBatch) {
+        let log = |x: f64| libm::log1p(x) as f32;
+        let per_packet = (self.sent_bytes + self.received_bytes) / self.packets.max(1.0);
+        let unanswered = f32::from(u8::from(!self.answered));
+        let row = [
+            log(self.duration_s),
+            log(self.sent_bytes),
+            log(self.received_bytes),
+            log(self.packets),
+            unanswered,
+            log(per_packet),
+            0.0,
+            0.0,
+        ];
+        flows.push(&row, self.key, self.truth);
+    }
+}
+
+/// Fills the context columns of a complete batch: how many of its flows share the remote address, and how many
+/// distinct ports that address touches.
+pub(crate) fn finish(flows: &mut FlowBatch) {
+    let mut order: Vec<u32> = (0..flows.rows() as u32).collect();
+    order.sort_unstable_by_key(|i| (flows.keys()[*i as usize].remote, flows.keys()[*i as usize].port, *i));
+    let mut context = vec![(0u32, 0u32); flows.rows()];
+    for group in order.chunk_by(|a, b| flows.keys()[*a as usize].remote == flows.keys()[*b as usize].remote) {
+        let same_port = |a: &u32, b: &u32| flows.keys()[*a as usize].port == flows.keys()[*b as usize].port;
+        let ports = group.chunk_by(same_port).count() as u32;
+        group.iter().for_each(|i| context[*i as usize] = (group.len() as u32, ports));
+    }
+    for (row, (same, ports)) in flows.features_mut().chunks_exact_mut(WIDTH).zip(context) {
+        row[SAME_REMOTE] = libm::log1p(f64::from(same)) as f32;
+        row[REMOTE_PORTS] = libm::log1p(f64::from(ports)) as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phalanx_core::Protocol;
+
+    use super::*;
+
+    #[test]
+    fn context_counts_the_remote_and_its_ports() {
+        let mut flows = FlowBatch::new(WIDTH);
+        for (remote, port) in [(1, 80), (2, 80), (1, 81), (1, 80)] {
+            let key = FlowKey { remote: Some(remote), port: Some(port), protocol: Some(Protocol::TCP) };
+            let raw = RawFlow {
+                duration_s: 0.0,
+                sent_bytes: 0.0,
+                received_bytes: 0.0,
+                packets: 1.0,
+                answered: true,
+                key,
+                truth: Truth::BENIGN,
+            };
+            raw.push_to(&mut flows);
+        }
+        finish(&mut flows);
+        let context: Vec<(f32, f32)> = (0..4)
+            .map(|i| (libm::expm1f(flows.row(i)[SAME_REMOTE]), libm::expm1f(flows.row(i)[REMOTE_PORTS])))
+            .collect();
+        let expected = [(3.0, 2.0), (1.0, 1.0), (3.0, 2.0), (3.0, 2.0)];
+        for ((a, b), (c, d)) in context.into_iter().zip(expected) {
+            assert!((a - c).abs() < 1e-5 && (b - d).abs() < 1e-5, "{a} {b} against {c} {d}");
+        }
+    }
+
+    #[test]
+    fn schema_is_as_wide_as_a_row() {
+        assert_eq!(schema().width(), WIDTH);
+        assert_eq!(schema().position("same_remote"), Some(SAME_REMOTE));
+        assert_eq!(schema().position("remote_ports"), Some(REMOTE_PORTS));
+    }
+}

@@ -1,0 +1,144 @@
+//! Where an agent's flows come from.
+
+mod attack;
+mod features;
+mod gaussian;
+mod host;
+
+use bevy_ecs::resource::Resource;
+use phalanx_core::{AgentId, FlowBatch, FlowKey, Purpose, Schema, Stream, Streams, Tick, Truth};
+
+use crate::Replay;
+use crate::agent::{Host, Region};
+use crate::scenario;
+pub(crate) use attack::{Probe, Siege};
+pub(crate) use features::{RawFlow, finish, schema};
+pub(crate) use host::{Address, REGION_HOSTS_MAX, Role};
+
+/// The source of flows of a run.
+#[derive(Resource, Debug)]
+pub(crate) enum Source {
+    /// Hosts with roles, attacked by campaigns.
+    Synthetic(host::Hosts),
+    /// Independent normal features.
+    Gaussian(gaussian::Mixture),
+    /// A divided capture.
+    Replay(Replay),
+}
+
+impl Source {
+    /// A world of hosts.
+    pub(crate) fn synthetic(scenario: &scenario::Synthetic) -> Self {
+        Self::Synthetic(host::Hosts::new(scenario))
+    }
+
+    /// A mixture of normals.
+    pub(crate) fn gaussian(scenario: &scenario::Gaussian) -> Self {
+        Self::Gaussian(gaussian::Mixture::new(scenario))
+    }
+
+    /// The columns of all batches.
+    pub(crate) fn schema(&self) -> Schema {
+        match self {
+            Self::Synthetic(_) => schema(),
+            Self::Gaussian(mixture) => mixture.schema(),
+            Self::Replay(replay) => replay.schema.clone(),
+        }
+    }
+
+    /// Fills the batch of one agent and tick: its own traffic, then what the attackers send it.
+    pub(crate) fn observe(
+        &self,
+        agent: AgentId,
+        host: Host,
+        region: Region,
+        tick: Tick,
+        ticks: u64,
+        probes: &[Probe],
+        streams: &Streams,
+        flows: &mut FlowBatch,
+    ) {
+        flows.clear();
+        match self {
+            Self::Synthetic(hosts) => {
+                let mut stream = streams.stream(Purpose::Traffic, agent.0, tick);
+                hosts.benign(host, region, tick.0, &mut stream, flows);
+                probes.iter().for_each(|probe| probe.flow.push_to(flows));
+                finish(flows);
+            }
+            Self::Gaussian(mixture) => {
+                mixture.batch(&mut streams.stream(Purpose::Traffic, agent.0, tick), flows)
+            }
+            Self::Replay(replay) => {
+                let shard = &replay.shards[agent.index()];
+                flows.extend_from(shard, share(shard.rows(), tick.0, ticks));
+            }
+        }
+    }
+
+    /// The flows an agent knows before tick 0: at least `count`, or its training records.
+    pub(crate) fn warm_up(
+        &self,
+        agent: AgentId,
+        host: Host,
+        region: Region,
+        count: usize,
+        streams: &Streams,
+    ) -> FlowBatch {
+        let mut all = FlowBatch::new(self.schema().width());
+        let mut stream: Stream = streams.stream(Purpose::WarmUp, agent.0, Tick(0));
+        match self {
+            Self::Synthetic(hosts) => {
+                // Tick by tick over as many days as it takes, so that the detector knows day and night.
+                let mut batch = FlowBatch::new(all.width());
+                for tick in 0.. {
+                    batch.clear();
+                    hosts.benign(host, region, tick, &mut stream, &mut batch);
+                    finish(&mut batch);
+                    all.extend_from(&batch, 0..batch.rows());
+                    if all.rows() >= count && tick + 1 >= hosts.day_ticks() || all.rows() >= 64 * count {
+                        break;
+                    }
+                }
+            }
+            Self::Gaussian(mixture) => mixture.flows(count, &mut stream, &mut all),
+            Self::Replay(replay) => {
+                let train = &replay.train[agent.index()];
+                all.extend_from(train, 0..train.rows());
+            }
+        }
+        all
+    }
+}
+
+/// The rows of a shard that belong to a tick: all rows, spread evenly over all ticks, each exactly once.
+fn share(rows: usize, tick: u64, ticks: u64) -> std::ops::Range<usize> {
+    let edge = |t: u64| (u128::from(rows as u64) * u128::from(t) / u128::from(ticks)) as usize;
+    edge(tick)..edge(tick + 1)
+}
+
+/// A key of which nothing is known.
+pub(crate) const UNKNOWN: FlowKey = FlowKey { remote: None, port: None, protocol: None };
+
+/// The truth of an anomalous flow of the family or campaign with this index.
+pub(crate) fn truth_of(index: usize) -> Truth {
+    Truth::campaign(u16::try_from(index).expect("a scenario has fewer than 65,536 campaigns"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_replayed_once() {
+        for (rows, ticks) in [(0, 3), (1, 3), (7, 3), (22_544, 50), (10, 10), (3, 10)] {
+            let mut next = 0;
+            for tick in 0..ticks {
+                let range = share(rows, tick, ticks);
+                assert_eq!(range.start, next);
+                next = range.end;
+            }
+            assert_eq!(next, rows);
+        }
+    }
+}
