@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy_ecs::system::{Query, Res};
 use phalanx_core::{
-    FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Stream, Tick, Truth, digest128,
+    AgentId, FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Tick, Truth, digest128,
 };
 use rayon::prelude::*;
 
@@ -29,28 +29,26 @@ pub(crate) fn report(
     )>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(
-        |(identity, behaviour, model, batch, blacklist, evidence, inbox, outbox)| {
-            let mut drafts = match **behaviour {
-                Behaviour::FalseReport { rate, .. } => {
-                    let mut stream = plan.streams.stream(Purpose::FalseReport, identity.0.0, now.0);
-                    invent(rate, batch, &plan, &mut stream).into_iter().collect()
-                }
-                Behaviour::Honest | Behaviour::VoteFlip { .. } => condense(&plan, model, evidence),
-            };
-            drafts.retain(|draft| !known(&draft.indicator, &plan, blacklist, inbox));
-            drafts.truncate(plan.scenario.signature.per_tick_max.get() as usize);
-            for (sequence, draft) in drafts.into_iter().enumerate() {
-                let id = SignatureId { tick: now.0, author: identity.0, sequence: sequence as u16 };
-                if !draft.indicator.is_empty() {
-                    inbox.heard.push((draft.indicator, now.0));
-                }
-                let used = |f: &Flagged| draft.indicator.matches(&f.key);
-                evidence.flagged.retain(|f| !used(f));
-                outbox.reports.push(Arc::new(draft.sign(id)));
+    rows.par_iter_mut().for_each(|row| {
+        let (identity, behaviour, model, batch, blacklist, evidence, inbox, outbox) = row;
+        let author = identity.0;
+        let mut drafts: Vec<Signature> = match **behaviour {
+            Behaviour::FalseReport { rate, .. } => {
+                invent(rate, &plan, now.0, author, batch).into_iter().collect()
             }
-        },
-    );
+            Behaviour::Honest | Behaviour::VoteFlip { .. } => condense(&plan, now.0, author, model, evidence),
+        };
+        drafts.retain(|draft| !known(&draft.indicator, &plan, blacklist, inbox));
+        drafts.truncate(plan.scenario.signature.per_tick_max.get() as usize);
+        for (sequence, mut draft) in drafts.into_iter().enumerate() {
+            draft.id.sequence = sequence as u16;
+            if !draft.indicator.is_empty() {
+                inbox.heard.push((draft.indicator, now.0));
+            }
+            evidence.flagged.retain(|f| !draft.indicator.matches(&f.key));
+            outbox.reports.push(Arc::new(draft));
+        }
+    });
 }
 
 /// Whether somebody has said this already. With a radius several signatures may share an indicator, so nothing is
@@ -62,43 +60,25 @@ fn known(indicator: &Indicator, plan: &Plan, blacklist: &Blacklist, inbox: &Inbo
             || blacklist.entries.iter().any(|e| e.signature.indicator == *indicator))
 }
 
-/// A signature without its identity.
-struct Draft {
-    indicator: Indicator,
-    centroid: Box<[f32]>,
-    spread: Box<[f32]>,
-    support: u32,
-    confidence: f32,
-    evidence: [u8; 16],
-    truth: Truth,
-}
-
-impl Draft {
-    /// Condenses flows, which must not be none.
-    fn of(indicator: Indicator, flows: &[&Flagged]) -> Self {
-        let width = flows[0].row.len();
-        let count = flows.len() as f64;
-        let column_mean = |j: usize, f: &dyn Fn(f64) -> f64| {
-            flows.iter().map(|flow| f(f64::from(flow.row[j]))).fold(0.0, |a, b| a + b) / count
-        };
-        let centroid: Vec<f64> = (0..width).map(|j| column_mean(j, &|x| x)).collect();
-        let spread =
-            (0..width).map(|j| column_mean(j, &|x| (x - centroid[j]) * (x - centroid[j])).sqrt() as f32);
-        let margin = flows.iter().map(|f| f.margin).fold(0.0, |a, b| a + b) / count;
-        Self {
-            indicator,
-            spread: spread.collect(),
-            centroid: centroid.iter().map(|x| *x as f32).collect(),
-            support: flows.len() as u32,
-            confidence: margin.clamp(0.0, 1.0) as f32,
-            evidence: digest128(&flows.iter().flat_map(|f| evidence_bytes(f)).collect::<Vec<u8>>()),
-            truth: Truth::majority(flows.iter().map(|f| f.truth)),
-        }
-    }
-
-    fn sign(self, id: SignatureId) -> Signature {
-        let Self { indicator, centroid, spread, support, confidence, evidence, truth } = self;
-        Signature { id, indicator, centroid, spread, support, confidence, evidence, truth }
+/// Condenses flows, which must not be none, into a signature whose sequence is still 0.
+fn condensed(indicator: Indicator, flows: &[&Flagged], author: AgentId, now: Tick) -> Signature {
+    let width = flows[0].row.len();
+    let count = flows.len() as f64;
+    let column_mean = |j: usize, f: &dyn Fn(f64) -> f64| {
+        flows.iter().map(|flow| f(f64::from(flow.row[j]))).fold(0.0, |a, b| a + b) / count
+    };
+    let centroid: Vec<f64> = (0..width).map(|j| column_mean(j, &|x| x)).collect();
+    let spread = (0..width).map(|j| column_mean(j, &|x| (x - centroid[j]) * (x - centroid[j])).sqrt() as f32);
+    let margin = flows.iter().map(|f| f.margin).fold(0.0, |a, b| a + b) / count;
+    Signature {
+        id: SignatureId { tick: now, author, sequence: 0 },
+        indicator,
+        spread: spread.collect(),
+        centroid: centroid.iter().map(|x| *x as f32).collect(),
+        support: flows.len() as u32,
+        confidence: margin.clamp(0.0, 1.0) as f32,
+        evidence: digest128(&flows.iter().flat_map(|f| evidence_bytes(f)).collect::<Vec<u8>>()),
+        truth: Truth::majority(flows.iter().map(|f| f.truth)),
     }
 }
 
@@ -116,33 +96,36 @@ fn evidence_bytes(flow: &Flagged) -> Vec<u8> {
 
 /// Groups the evidence by the scenario's rule and condenses every group with enough support, largest first; equal
 /// ones in the order of their indicators.
-fn condense(plan: &Plan, model: &Model, evidence: &Evidence) -> Vec<Draft> {
+///
+/// An agent reports only what it would vote for itself: a group that speaks of more flows that it found nothing
+/// wrong with than of flagged ones is an odd moment of something ordinary.
+fn condense(plan: &Plan, now: Tick, author: AgentId, model: &Model, evidence: &Evidence) -> Vec<Signature> {
     let support_min = plan.scenario.signature.support_min.get() as usize;
-    if evidence.flagged.len() < support_min {
+    let flagged: Vec<&Flagged> = evidence.flagged.iter().collect();
+    if flagged.len() < support_min {
         return Vec::new();
     }
-    let mut drafts = match plan.scenario.signature.grouping {
-        Grouping::All => vec![Draft::of(Indicator::default(), &evidence.flagged.iter().collect::<Vec<_>>())],
-        Grouping::ByService => groups(&evidence.flagged, support_min, service).collect(),
+    let sign = |(indicator, flows): (Indicator, Vec<&Flagged>)| condensed(indicator, &flows, author, now);
+    let mut drafts: Vec<Signature> = match plan.scenario.signature.grouping {
+        Grouping::All => vec![sign((Indicator::default(), flagged))],
+        Grouping::ByService => groups(&flagged, support_min, service).into_iter().map(sign).collect(),
         Grouping::ByRemote => {
-            let prefix = |f: &Flagged| {
-                let prefix = f.key.remote.map(|a| Prefix::of(a, plan.scenario.signature.prefix_bits));
-                prefix.map(|_| Indicator { prefix, ..Indicator::default() })
+            let bits = plan.scenario.signature.prefix_bits;
+            let remote = |f: &Flagged| {
+                f.key.remote.map(|a| Indicator { prefix: Some(Prefix::of(a, bits)), ..Indicator::default() })
             };
-            let mut drafts: Vec<Draft> = groups(&evidence.flagged, support_min, prefix).collect();
+            let mut drafts: Vec<Signature> =
+                groups(&flagged, support_min, remote).into_iter().map(sign).collect();
             // What many remotes do alike, each too little to be named, is an attack on a service: named only if the
             // agent itself has seen no good use of that service.
-            let rest: Vec<Flagged> = evidence
-                .flagged
-                .iter()
-                .filter(|f| drafts.iter().all(|d| !d.indicator.matches(&f.key)))
-                .cloned()
-                .collect();
-            let harmless = |d: &Draft| !model.window.keys().iter().any(|key| d.indicator.matches(key));
-            drafts.extend(groups(&rest, support_min, service).filter(harmless));
+            let rest: Vec<&Flagged> =
+                flagged.into_iter().filter(|f| drafts.iter().all(|d| !d.indicator.matches(&f.key))).collect();
+            let unused = |d: &Signature| !model.window.keys().iter().any(|key| d.indicator.matches(key));
+            drafts.extend(groups(&rest, support_min, service).into_iter().map(sign).filter(unused));
             drafts
         }
     };
+    drafts.retain(|d| plan.matcher.count_in(d, &model.window) <= d.support as usize);
     drafts.sort_by_key(|d| (std::cmp::Reverse(d.support), d.indicator));
     drafts
 }
@@ -153,28 +136,29 @@ fn service(flow: &Flagged) -> Option<Indicator> {
 }
 
 /// Groups flows by what `name` says of them; a group's indicator also names port and protocol where all agree.
-fn groups(
-    flows: &[Flagged],
+fn groups<'a>(
+    flows: &[&'a Flagged],
     support_min: usize,
     name: impl Fn(&Flagged) -> Option<Indicator>,
-) -> impl Iterator<Item = Draft> {
+) -> Vec<(Indicator, Vec<&'a Flagged>)> {
     let mut named: Vec<(Indicator, &Flagged)> =
-        flows.iter().filter_map(|f| name(f).map(|n| (n, f))).collect();
+        flows.iter().filter_map(|f| name(f).map(|n| (n, *f))).collect();
     named.sort_by_key(|(indicator, _)| *indicator);
-    let mut drafts = Vec::new();
+    let mut groups = Vec::new();
     for group in named.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() >= support_min) {
         let members: Vec<&Flagged> = group.iter().map(|(_, flow)| *flow).collect();
         let first = members[0].key;
         let agree = |same: &dyn Fn(&FlowKey) -> bool| members.iter().all(|f| same(&f.key));
         let port = first.port.filter(|_| agree(&|key| key.port == first.port));
         let protocol = first.protocol.filter(|_| agree(&|key| key.protocol == first.protocol));
-        drafts.push(Draft::of(Indicator { port, protocol, ..group[0].0 }, &members));
+        groups.push((Indicator { port, protocol, ..group[0].0 }, members));
     }
-    drafts.into_iter()
+    groups
 }
 
 /// A liar's report: a benign flow of its own batch, named as narrowly as possible, with high confidence.
-fn invent(rate: f64, batch: &Batch, plan: &Plan, stream: &mut Stream) -> Option<Draft> {
+fn invent(rate: f64, plan: &Plan, now: Tick, author: AgentId, batch: &Batch) -> Option<Signature> {
+    let mut stream = plan.streams.stream(Purpose::FalseReport, author.0, now);
     if !stream.bernoulli(rate) {
         return None;
     }
@@ -183,7 +167,7 @@ fn invent(rate: f64, batch: &Batch, plan: &Plan, stream: &mut Stream) -> Option<
     let victim = *benign.get(stream.below(benign.len().max(1) as u32) as usize)?;
     let key = batch.flows.keys()[victim];
     let flow = Flagged {
-        tick: Tick(0),
+        tick: now,
         key,
         margin: 0.9 + 0.1 * stream.normal(),
         row: batch.flows.row(victim).into(),
@@ -194,7 +178,8 @@ fn invent(rate: f64, batch: &Batch, plan: &Plan, stream: &mut Stream) -> Option<
         port: key.port,
         protocol: key.protocol,
     };
-    Some(Draft { support: plan.scenario.signature.support_min.get(), ..Draft::of(indicator, &[&flow]) })
+    let support = plan.scenario.signature.support_min.get();
+    Some(Signature { support, ..condensed(indicator, &[&flow], author, now) })
 }
 
 #[cfg(test)]
@@ -221,7 +206,11 @@ mod tests {
         let by_remote = |f: &Flagged| {
             Some(Indicator { prefix: f.key.remote.map(|a| Prefix::of(a, 32)), ..Indicator::default() })
         };
-        let drafts: Vec<Draft> = groups(&flows, 2, by_remote).collect();
+        let flows: Vec<&Flagged> = flows.iter().collect();
+        let drafts: Vec<Signature> = groups(&flows, 2, by_remote)
+            .into_iter()
+            .map(|(indicator, flows)| condensed(indicator, &flows, AgentId(0), Tick(1)))
+            .collect();
         assert_eq!(drafts.len(), 2);
         let [ssh, scan] = [&drafts[0], &drafts[1]];
         assert_eq!((ssh.indicator.port, ssh.indicator.protocol), (Some(22), Some(Protocol::TCP)));
@@ -232,7 +221,7 @@ mod tests {
 
     #[test]
     fn evidence_digest_changes_with_any_part() {
-        let digest = |flow: &Flagged| Draft::of(Indicator::default(), &[flow]).evidence;
+        let digest = |flow: &Flagged| condensed(Indicator::default(), &[flow], AgentId(0), Tick(1)).evidence;
         let base = flagged(7, 22, 1.0, Truth::BENIGN);
         for other in [
             flagged(8, 22, 1.0, Truth::BENIGN),

@@ -60,7 +60,7 @@ impl Campaign {
         self.rate.map_or_else(
             || match self.kind {
                 CampaignKind::PortScan | CampaignKind::Worm => 2.0,
-                CampaignKind::SshBruteForce => 4.0,
+                CampaignKind::SshBruteForce => 12.0,
                 CampaignKind::SynFlood => 25.0,
                 CampaignKind::Exfiltration => 1.0,
                 CampaignKind::Beacon => 0.25,

@@ -17,7 +17,7 @@ impl Scenario {
     pub fn memory_bytes(&self) -> u64 {
         let agents = u64::from(self.agents.get());
         let (width, flows) = match &self.traffic {
-            Traffic::Synthetic(synthetic) => (8, synthetic.flows.get() as u64 + 1),
+            Traffic::Synthetic(synthetic) => (9, synthetic.flows.get() as u64 + 1),
             Traffic::Gaussian(gaussian) => (gaussian.columns.len() as u64, u64::from(gaussian.flows.get())),
             Traffic::Capture(_) => (CAPTURE_WIDTH, 100),
         };

@@ -171,7 +171,7 @@ impl Default for Capture {
         Self {
             path: String::new(),
             train: "KDDTrain+_20Percent.txt.gz".to_owned(),
-            map: "nsl-kdd".to_owned(),
+            map: "nsl_kdd".to_owned(),
             split: Split::ByColumn("service".to_owned()),
         }
     }

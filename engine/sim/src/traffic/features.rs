@@ -1,5 +1,6 @@
-//! From what happens on a wire to what a detector sees: the eight features of synthetic flows.
+//! From what happens on a wire to what a detector sees: the nine features of synthetic flows.
 
+use super::Role;
 use phalanx_core::{Feature, FlowBatch, FlowKey, Schema, Truth, Unit};
 
 /// A flow as the world makes it. Bytes are those of the payload.
@@ -22,9 +23,9 @@ pub(crate) struct RawFlow {
 }
 
 /// Columns that `finish` derives from the whole batch.
-const SAME_REMOTE: usize = 6;
-const REMOTE_PORTS: usize = 7;
-const WIDTH: usize = 8;
+const SAME_REMOTE: usize = 7;
+const REMOTE_PORTS: usize = 8;
+const WIDTH: usize = 9;
 
 /// The columns of synthetic flows.
 pub(crate) fn schema() -> Schema {
@@ -35,6 +36,8 @@ pub(crate) fn schema() -> Schema {
         Feature::log1p("packets", Unit::Count),
         Feature::raw("unanswered", Unit::Flag),
         Feature::log1p("bytes_per_packet", Unit::Bytes),
+        // Whether the watched host neither offers nor usually visits this port: what an asset inventory knows.
+        Feature::raw("unexpected_port", Unit::Flag),
         // Context of the batch, as KDD's `count` and `srv_count`: what one flow alone cannot show of a scan.
         Feature::log1p("same_remote", Unit::Count),
         Feature::log1p("remote_ports", Unit::Count),
@@ -43,17 +46,18 @@ pub(crate) fn schema() -> Schema {
 
 impl RawFlow {
     /// Appends the flow; the context columns stay 0 until [`finish`].
-    pub(crate) fn push_to(&self, flows: &mut FlowBatch) {
+    pub(crate) fn push_to(&self, role: Role, flows: &mut FlowBatch) {
+        let flag = |x: bool| f32::from(u8::from(x));
         let log = |x: f64| libm::log1p(x) as f32;
         let per_packet = (self.sent_bytes + self.received_bytes) / self.packets.max(1.0);
-        let unanswered = f32::from(u8::from(!self.answered));
         let row = [
             log(self.duration_s),
             log(self.sent_bytes),
             log(self.received_bytes),
             log(self.packets),
-            unanswered,
+            flag(!self.answered),
             log(per_packet),
+            flag(!self.key.port.is_some_and(|port| role.ports().contains(&port))),
             0.0,
             0.0,
         ];
@@ -98,7 +102,7 @@ mod tests {
                 key,
                 truth: Truth::BENIGN,
             };
-            raw.push_to(&mut flows);
+            raw.push_to(Role::Web, &mut flows);
         }
         finish(&mut flows);
         let context: Vec<(f32, f32)> = (0..4)

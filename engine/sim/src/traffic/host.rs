@@ -22,6 +22,18 @@ pub(crate) enum Role {
 /// Hosts that a region's /16 holds.
 pub(crate) const REGION_HOSTS_MAX: u32 = 65_534;
 
+impl Role {
+    /// The ports that such a host offers or visits on an ordinary day.
+    pub(crate) fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Web => &[80, 443],
+            Self::Dns => &[53],
+            Self::Workstation => &[53, 80, 443, 993],
+            Self::Iot => &[53, 123, 8883],
+        }
+    }
+}
+
 /// Addresses of the world: agents in 10/8 by region, outside clients and servers in 64/6, attackers in 198.18/15.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address;
@@ -57,7 +69,7 @@ pub(crate) struct Hosts {
 /// Outside clients, and servers that workstations visit; visits follow Zipf's law.
 const CLIENTS: u32 = 1 << 16;
 const SERVERS: u32 = 1 << 12;
-/// Share of a host's flows that is Internet background noise: single unanswered probes.
+/// Share of a host's flows that is background noise: single connections to odd ports that nobody answers.
 const NOISE: f64 = 0.01;
 
 impl Hosts {
@@ -118,14 +130,13 @@ impl Hosts {
         let count = stream.poisson(self.load(host.role, region, tick));
         for _ in 0..count {
             let raw = if stream.bernoulli(NOISE) { noise(stream) } else { benign_flow(host, stream) };
-            raw.push_to(flows);
+            raw.push_to(host.role, flows);
         }
     }
 }
 
 fn noise(stream: &mut Stream) -> RawFlow {
-    const PORTS: [u16; 6] = [23, 2323, 8080, 3389, 5060, 81];
-    let port = PORTS[stream.below(PORTS.len() as u32) as usize];
+    let port = 1024 + stream.below(64_512) as u16;
     let key = key(Address::outside(stream.bits32()), port, Protocol::TCP);
     RawFlow {
         duration_s: 0.0,
@@ -210,7 +221,7 @@ mod tests {
         let mean_flows = |role, tick| {
             let host = Host { role, address: 0x0a00_0001 };
             let mut stream = Streams::from_seed(3).stream(Purpose::Traffic, 0, Tick(0));
-            let mut flows = FlowBatch::new(8);
+            let mut flows = FlowBatch::new(9);
             (0..400).for_each(|_| hosts.benign(host, Region(0), tick, &mut stream, &mut flows));
             flows.rows() as f64 / 400.0
         };

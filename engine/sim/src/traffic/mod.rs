@@ -63,7 +63,7 @@ impl Source {
             Self::Synthetic(hosts) => {
                 let mut stream = streams.stream(Purpose::Traffic, agent.0, tick);
                 hosts.benign(host, region, tick.0, &mut stream, flows);
-                probes.iter().for_each(|probe| probe.flow.push_to(flows));
+                probes.iter().for_each(|probe| probe.flow.push_to(host.role, flows));
                 finish(flows);
             }
             Self::Gaussian(mixture) => {

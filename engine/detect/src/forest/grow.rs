@@ -1,0 +1,297 @@
+//! Growing one tree: draw a sample, cut it up, write down how deep its points lie.
+
+use phalanx_core::{AgentMix, Stream};
+
+use super::path_length::credit;
+use super::{Node, key};
+
+/// Memory that fitting needs, kept between fits so that refits do not allocate. It carries no state from one fit to
+/// the next: a fresh one gives the same forest.
+#[derive(Clone, Debug, Default)]
+pub struct FitScratch {
+    /// One bit a row: already in the sample. All zero between trees.
+    drawn: Vec<u64>,
+    /// Where in the data each sampled row starts.
+    sample: Vec<u32>,
+    /// Values of one feature in the node that is being split.
+    values: Vec<f32>,
+    /// A permutation of the features; those known to be constant in the node stand in front.
+    features: Vec<u32>,
+    /// Path length credit of a leaf that holds so many points.
+    credits: Vec<u32>,
+    rows: usize,
+    width: usize,
+    size: usize,
+}
+
+impl FitScratch {
+    /// Makes room for trees of `size` rows drawn from `rows` rows of `width` features.
+    pub(crate) fn prepare(&mut self, rows: usize, width: usize, size: usize) {
+        (self.rows, self.width, self.size) = (rows, width, size);
+        self.drawn.resize(self.drawn.len().max(rows.div_ceil(64)), 0);
+        self.values.resize(size, 0.0);
+        self.credits.extend((self.credits.len()..=size).map(credit));
+    }
+
+    /// A uniform sample of rows without replacement by Floyd's method (Bentley & Floyd 1987): one draw a row and
+    /// no shuffle of all rows. The order is not uniform, and a tree does not depend on it.
+    fn draw(&mut self, rng: &mut Stream) {
+        self.sample.clear();
+        if self.size == self.rows {
+            self.sample.extend((0..self.rows).map(|row| (row * self.width) as u32));
+            return;
+        }
+        for last in self.rows - self.size..self.rows {
+            let row = rng.below(last as u32 + 1) as usize;
+            let taken = self.drawn[row / 64] >> (row % 64) & 1 == 1;
+            let row = if taken { last } else { row };
+            self.drawn[row / 64] |= 1 << (row % 64);
+            self.sample.push((row * self.width) as u32);
+        }
+        for start in &self.sample {
+            self.drawn[*start as usize / self.width / 64] = 0;
+        }
+    }
+}
+
+/// Grows a tree into `nodes` and `leaves`, `2^height` slots each, and returns its digest.
+pub(crate) fn grow_tree(
+    nodes: &mut [Node],
+    leaves: &mut [u32],
+    height: u32,
+    rows: &[f32],
+    rng: &mut Stream,
+    scratch: &mut FitScratch,
+) -> u64 {
+    nodes.fill(Node::PASS);
+    leaves.fill(0);
+    scratch.draw(rng);
+    scratch.features.clear();
+    scratch.features.extend(0..scratch.width as u32);
+    let mut tree = Tree {
+        nodes,
+        leaves,
+        height,
+        rows,
+        rng,
+        values: &mut scratch.values,
+        features: &mut scratch.features,
+        credits: &scratch.credits,
+        digest: AgentMix::new(0),
+    };
+    tree.grow(&mut scratch.sample, 1, 0, 0);
+    tree.digest.finish() as u64
+}
+
+/// A tree under way.
+struct Tree<'a> {
+    nodes: &'a mut [Node],
+    leaves: &'a mut [u32],
+    height: u32,
+    rows: &'a [f32],
+    rng: &'a mut Stream,
+    values: &'a mut [f32],
+    features: &'a mut [u32],
+    credits: &'a [u32],
+    digest: AgentMix,
+}
+
+impl Tree<'_> {
+    /// Grows the subtree of `sample` at `slot`. The first `constant` features are known not to vary in it.
+    ///
+    /// Two points need no cut of their own: it would put both one step deeper, which is the credit of a leaf of two.
+    fn grow(&mut self, sample: &mut [u32], slot: usize, depth: u32, mut constant: usize) {
+        let count = sample.len();
+        if count <= 2 || depth == self.height {
+            return self.leaf(slot, depth, count);
+        }
+        // Features are drawn until one varies, as in scikit-learn's ExtraTree; those that do not vary here do not
+        // vary further down, so their place in front of the permutation is handed to the children.
+        let (feature, low, high) = loop {
+            if constant == self.features.len() {
+                return self.leaf(slot, depth, count);
+            }
+            let pick = constant + self.rng.below((self.features.len() - constant) as u32) as usize;
+            let feature = self.features[pick];
+            let (low, high) = gather(self.rows, sample, feature, self.values);
+            if low < high {
+                break (feature, low, high);
+            }
+            self.features.swap(pick, constant);
+            constant += 1;
+        };
+        let threshold = between(low, high, self.rng.bits32());
+        let node = Node { key: key(threshold), feature };
+        self.nodes[slot] = node;
+        self.digest.word(u64::from(node.key) << 32 | u64::from(feature));
+
+        let values = &self.values[..count];
+        if depth + 1 == self.height || count == 3 {
+            let left = values.iter().filter(|value| **value <= threshold).count();
+            self.leaf(2 * slot, depth + 1, left);
+            self.leaf(2 * slot + 1, depth + 1, count - left);
+            return;
+        }
+        let left = partition(sample, values, threshold);
+        let (below, above) = sample.split_at_mut(left);
+        self.grow(below, 2 * slot, depth + 1, constant);
+        self.grow(above, 2 * slot + 1, depth + 1, constant);
+    }
+
+    /// Ends a path at a leaf of `count` points. Rows pass the unused nodes below to the left.
+    fn leaf(&mut self, slot: usize, depth: u32, count: usize) {
+        let path = (depth << 24) + self.credits[count];
+        self.leaves[(slot << (self.height - depth)) - self.leaves.len()] = path;
+        self.digest.word(u64::from(path));
+    }
+}
+
+/// Copies one feature of the sampled rows to the front of `values`; returns its smallest and largest value.
+///
+/// Most nodes are small, and the ends of short loops are what the processor mispredicts: they get one loop, not three.
+fn gather(rows: &[f32], sample: &[u32], feature: u32, values: &mut [f32]) -> (f32, f32) {
+    const SMALL: usize = 16;
+    let values = &mut values[..sample.len()];
+    let at = |start: u32| rows[(start + feature) as usize];
+    if sample.len() < SMALL {
+        let (mut low, mut high) = (at(sample[0]), at(sample[0]));
+        for (value, start) in values.iter_mut().zip(sample) {
+            *value = at(*start);
+            low = smaller(*value, low);
+            high = larger(*value, high);
+        }
+        return (low, high);
+    }
+    for (value, start) in values.iter_mut().zip(sample) {
+        *value = at(*start);
+    }
+    extremes(values)
+}
+
+/// The minimum of two numbers. Unlike `f32::min` it need not care for NaN, which makes it a single instruction.
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// The maximum of two numbers, see [`smaller`].
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// Smallest and largest of finite values, at least one, in eight lanes: no order of comparison changes the result.
+fn extremes(values: &[f32]) -> (f32, f32) {
+    const LANES: usize = 8;
+    let (mut low, mut high) = ([values[0]; LANES], [values[0]; LANES]);
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            low[lane] = smaller(chunk[lane], low[lane]);
+            high[lane] = larger(chunk[lane], high[lane]);
+        }
+    }
+    for (lane, value) in rest.iter().enumerate() {
+        low[lane] = smaller(*value, low[lane]);
+        high[lane] = larger(*value, high[lane]);
+    }
+    (low.into_iter().fold(low[0], smaller), high.into_iter().fold(high[0], larger))
+}
+
+/// A threshold in `[low, high)`, uniform up to rounding, for `low < high`. The range is taken in double precision,
+/// where that of two finite floats cannot overflow; a threshold that rounds up to `high` becomes `low`, so both
+/// sides of the cut keep a point.
+fn between(low: f32, high: f32, bits: u32) -> f32 {
+    let (from, to) = (f64::from(low), f64::from(high));
+    let threshold = (from + (to - from) * (f64::from(bits) * (1.0 / 4_294_967_296.0))) as f32;
+    if threshold < high { threshold } else { low }
+}
+
+/// Moves the rows with values up to the threshold to the front; returns how many they are. Without a branch: every
+/// row is swapped, and the border moves or not (Lomuto).
+fn partition(sample: &mut [u32], values: &[f32], threshold: f32) -> usize {
+    let mut left = 0;
+    for (i, value) in values.iter().enumerate() {
+        sample.swap(i, left);
+        left += usize::from(*value <= threshold);
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phalanx_core::{Purpose, Streams, Tick};
+
+    fn stream() -> Stream {
+        Streams::from_seed(11).stream(Purpose::Model, 0, Tick(0))
+    }
+
+    #[test]
+    fn a_sample_is_uniform_and_without_replacement() {
+        let (rows, size, draws) = (10, 4, 20_000);
+        let (mut scratch, mut rng) = (FitScratch::default(), stream());
+        scratch.prepare(rows, 3, size);
+        let mut counts = [0u32; 10];
+        for _ in 0..draws {
+            scratch.draw(&mut rng);
+            let mut sample = scratch.sample.clone();
+            sample.sort_unstable();
+            sample.dedup();
+            assert_eq!(sample.len(), size, "drawn twice");
+            assert!(scratch.drawn.iter().all(|word| *word == 0));
+            sample.iter().for_each(|start| counts[*start as usize / 3] += 1);
+        }
+        // Each row is in a sample with p = 0.4: 8000 times, standard deviation 69.
+        assert!(counts.iter().all(|n| n.abs_diff(8000) < 350), "{counts:?}");
+    }
+
+    #[test]
+    fn a_threshold_leaves_a_point_on_both_sides() {
+        let check = |low: f32, high: f32| {
+            for bits in [0, 1, 1 << 31, u32::MAX - 1, u32::MAX] {
+                let t = between(low, high, bits);
+                assert!(low <= t && t < high, "{low:e} {high:e} {bits}: {t:e}");
+            }
+        };
+        check(f32::MIN, f32::MAX);
+        check(0.0, f32::from_bits(1));
+        check(-f32::from_bits(1), f32::from_bits(1));
+        check(-f32::from_bits(1), 0.0);
+        check(1.0, 1.0 + f32::EPSILON);
+        check(f32::MAX.next_down(), f32::MAX);
+        check(f32::MIN, f32::MIN.next_up());
+        let mut rng = stream();
+        let mut finite = || loop {
+            let value = f32::from_bits(rng.bits32());
+            if value.is_finite() {
+                return value;
+            }
+        };
+        for _ in 0..100_000 {
+            let (a, b) = (finite(), finite());
+            if a != b {
+                check(smaller(a, b), larger(a, b));
+            }
+        }
+    }
+
+    #[test]
+    fn partition_and_extremes_agree_with_sorting() {
+        let mut rng = stream();
+        for count in 1..70u32 {
+            let values: Vec<f32> = (0..count).map(|_| rng.normal() as f32).collect();
+            let mut sorted = values.clone();
+            sorted.sort_by(f32::total_cmp);
+            assert_eq!(extremes(&values), (sorted[0], sorted[count as usize - 1]));
+            let mut sample: Vec<u32> = (0..count).collect();
+            let mut gathered = vec![0.0; count as usize];
+            assert_eq!(gather(&values, &sample, 0, &mut gathered), extremes(&values));
+            assert_eq!(gathered, values);
+
+            let left = partition(&mut sample, &values, 0.1);
+            assert!(sample[..left].iter().all(|i| values[*i as usize] <= 0.1));
+            assert!(sample[left..].iter().all(|i| values[*i as usize] > 0.1));
+            sample.sort_unstable();
+            assert!(sample.iter().copied().eq(0..count), "a row was lost");
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The isolation forest of Liu, Ting and Zhou ("Isolation Forest", ICDM 2008).
+//!
+//! A tree isolates points by random cuts; an anomaly needs few. The expected number of cuts `E[h(x)]` over the trees,
+//! divided by what an average point of a sample needs, gives the score `2^(-E[h(x)] / c(ψ))` (eq. 2).
+//!
+//! # Layout
+//! The height limit is `⌈log2 ψ⌉` (algorithm 1), so a tree fits into a complete binary tree with fewer than `2ψ`
+//! inner nodes, stored as a heap: the children of slot `i` are `2i` and `2i + 1`. That needs no child pointers, and
+//! every row makes the same number of steps, whichever leaf it ends in: below a shallow leaf, nodes send every row
+//! left. So descent has no unpredictable branch, and a block of rows walks a tree side by side while its 3 KiB stay in
+//! the first-level cache.
+//!
+//! Leaves hold path lengths in fixed point, 24 bits after the point. Their sum over the trees is an integer: exact,
+//! and the same in any order of trees or rows.
+
+mod descend;
+mod grow;
+mod path_length;
+
+use phalanx_core::{AgentMix, Stream};
+
+use crate::detector::{check_finite, row_count};
+use crate::{DetectError, Detector};
+
+pub use grow::FitScratch;
+pub use path_length::average_path_length;
+
+/// Size of a forest. The defaults are the paper's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForestConfig {
+    /// Number of trees, at least 1.
+    pub trees: u32,
+    /// Rows that each tree grows from, drawn without replacement; all of them where there are fewer. At least 1.
+    pub sample: u32,
+}
+
+impl Default for ForestConfig {
+    fn default() -> Self {
+        Self { trees: 100, sample: 256 }
+    }
+}
+
+impl ForestConfig {
+    fn check(&self) -> Result<(), DetectError> {
+        match self {
+            Self { trees: 0, .. } => Err(DetectError::NoTrees),
+            Self { sample: 0, .. } => Err(DetectError::NoSample),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A cut: rows whose feature is greater than the threshold go right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Node {
+    /// The threshold as an ordered integer, see [`key`].
+    key: u32,
+    feature: u32,
+}
+
+impl Node {
+    /// Sends every row left: no key is greater.
+    const PASS: Self = Self { key: u32::MAX, feature: 0 };
+}
+
+/// An integer that sorts as the finite float does, with both zeros equal. Comparing integers takes one cycle where
+/// comparing floats takes several, and descent is a chain of comparisons.
+fn key(value: f32) -> u32 {
+    let bits = (value + 0.0).to_bits();
+    // Negative floats sort backwards as integers: flip all their bits. Of the others flip the sign.
+    bits ^ ((bits.cast_signed() >> 31).cast_unsigned() | 1 << 31)
+}
+
+/// A fitted isolation forest.
+///
+/// ```
+/// use phalanx_core::{Purpose, Streams, Tick};
+/// use phalanx_detect::{Detector, FitScratch, ForestConfig, IsolationForest};
+///
+/// let rows: Vec<f32> = (0..100).map(|i| i as f32).chain([1000.0]).collect();
+/// let mut rng = Streams::from_seed(7).stream(Purpose::Model, 0, Tick(0));
+/// let forest =
+///     IsolationForest::fit(&rows, 1, &ForestConfig::default(), &mut rng, &mut FitScratch::default())?;
+/// let mut scores = Vec::new();
+/// forest.score(&rows, &mut scores)?;
+/// assert!(scores[..100].iter().all(|s| *s < scores[100]));
+/// # Ok::<(), phalanx_detect::DetectError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct IsolationForest {
+    width: usize,
+    config: ForestConfig,
+    /// Rows that each tree grew from: the smaller of the configured sample and what there was.
+    sample: usize,
+    /// Path length of an average point of such a sample, in fixed point.
+    average: u32,
+    /// Steps of every descent; `⌈log2 sample⌉`.
+    height: u32,
+    /// `2^height` slots a tree, tree after tree. Slot 0 of each tree is unused.
+    nodes: Vec<Node>,
+    /// Path lengths in fixed point, `2^height` a tree.
+    leaves: Vec<u32>,
+    /// One digest a tree, taken while it grew.
+    digests: Vec<u64>,
+    /// The tree that [`Self::refresh`] replaces next.
+    oldest: usize,
+}
+
+impl IsolationForest {
+    /// Grows a forest from `rows`: row-major, `n × width`.
+    ///
+    /// A function of the rows, the configuration and the stream alone; `scratch` only saves allocations.
+    ///
+    /// # Errors
+    /// No rows, no features, a ragged length, a value that is not finite, no trees or no sample.
+    pub fn fit(
+        rows: &[f32],
+        width: usize,
+        config: &ForestConfig,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<Self, DetectError> {
+        let mut forest = Self {
+            width,
+            config: *config,
+            sample: 0,
+            average: 0,
+            height: 0,
+            nodes: Vec::new(),
+            leaves: Vec::new(),
+            digests: Vec::new(),
+            oldest: 0,
+        };
+        forest.refit(rows, rng, scratch)?;
+        Ok(forest)
+    }
+
+    /// Grows all trees anew, as [`Self::fit`] does with the same stream, in the memory that the forest has.
+    ///
+    /// # Errors
+    /// As [`Self::fit`]; the forest is then unchanged.
+    pub fn refit(
+        &mut self,
+        rows: &[f32],
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<(), DetectError> {
+        let sample = self.check(rows)?;
+        self.grow_all(sample, rows, rng, scratch);
+        Ok(())
+    }
+
+    /// Replaces the `count` oldest trees by trees grown from `rows`: a forest that follows its traffic at a fraction
+    /// of the cost of [`Self::refit`]. All trees are replaced if `count` says so, or if the sample size changed
+    /// because there were fewer rows than the configured sample before or now.
+    ///
+    /// # Errors
+    /// As [`Self::fit`]; the forest is then unchanged.
+    pub fn refresh(
+        &mut self,
+        rows: &[f32],
+        count: u32,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<(), DetectError> {
+        let sample = self.check(rows)?;
+        if count >= self.config.trees || sample != self.sample {
+            self.grow_all(sample, rows, rng, scratch);
+            return Ok(());
+        }
+        scratch.prepare(rows.len() / self.width, self.width, sample);
+        for _ in 0..count {
+            self.grow_tree(self.oldest, rows, rng, scratch);
+            self.oldest = (self.oldest + 1) % self.digests.len();
+        }
+        Ok(())
+    }
+
+    /// Number of trees.
+    #[must_use]
+    pub fn trees(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Rows that each tree grew from: the configured sample, or all training rows if they were fewer.
+    #[must_use]
+    pub fn sample(&self) -> usize {
+        self.sample
+    }
+
+    /// Sample size that `rows` allow, if they can be learnt from.
+    fn check(&self, rows: &[f32]) -> Result<usize, DetectError> {
+        self.config.check()?;
+        let count = row_count(rows, self.width)?;
+        if count == 0 {
+            return Err(DetectError::NoRows);
+        }
+        if u32::try_from(rows.len()).is_err() {
+            return Err(DetectError::TooLarge { length: rows.len() });
+        }
+        check_finite(rows, self.width)?;
+        Ok(count.min(self.config.sample as usize))
+    }
+
+    fn grow_all(&mut self, sample: usize, rows: &[f32], rng: &mut Stream, scratch: &mut FitScratch) {
+        let trees = self.config.trees as usize;
+        self.sample = sample;
+        self.average = path_length::credit(sample);
+        self.height = sample.next_power_of_two().trailing_zeros();
+        self.nodes.resize(trees << self.height, Node::PASS);
+        self.leaves.resize(trees << self.height, 0);
+        self.digests.resize(trees, 0);
+        self.oldest = 0;
+        scratch.prepare(rows.len() / self.width, self.width, sample);
+        for tree in 0..trees {
+            self.grow_tree(tree, rows, rng, scratch);
+        }
+    }
+
+    fn grow_tree(&mut self, tree: usize, rows: &[f32], rng: &mut Stream, scratch: &mut FitScratch) {
+        let slots = tree << self.height..(tree + 1) << self.height;
+        self.digests[tree] = grow::grow_tree(
+            &mut self.nodes[slots.clone()],
+            &mut self.leaves[slots],
+            self.height,
+            rows,
+            rng,
+            scratch,
+        );
+    }
+}
+
+impl Detector for IsolationForest {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Scores by eq. 2 of the paper. A forest that grew from one row, or from rows that are all the same, gives every
+    /// row 0.5, as scikit-learn does: nothing was learnt that could tell rows apart.
+    fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
+        scores.clear();
+        row_count(rows, self.width)?;
+        check_finite(rows, self.width)?;
+        // Both sides of the fraction are whole numbers: a path of average length is exactly 1.
+        let average = u64::from(self.average) * self.trees() as u64;
+        scores.reserve(rows.len() / self.width);
+        descend::path_sums(&self.nodes, &self.leaves, self.height, rows, self.width, |sum| {
+            let depth = if average > 0 { sum as f64 / average as f64 } else { 1.0 };
+            scores.push(libm::exp2(-depth));
+        });
+        Ok(())
+    }
+
+    fn digest(&self) -> u64 {
+        let mut mix = AgentMix::new(0);
+        [self.width, self.sample, self.trees(), self.oldest].iter().for_each(|n| mix.word(*n as u64));
+        self.digests.iter().for_each(|digest| mix.word(*digest));
+        let digest = mix.finish();
+        digest as u64 ^ (digest >> 64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phalanx_core::{Purpose, Streams, Tick};
+
+    fn stream(tick: u64) -> Stream {
+        Streams::from_seed(2).stream(Purpose::Model, 0, Tick(tick))
+    }
+
+    fn normal(rows: usize, width: usize, tick: u64) -> Vec<f32> {
+        let mut rng = stream(1000 + tick);
+        (0..rows * width).map(|_| rng.normal() as f32).collect()
+    }
+
+    fn fit(rows: &[f32], width: usize, config: ForestConfig) -> Result<IsolationForest, DetectError> {
+        IsolationForest::fit(rows, width, &config, &mut stream(0), &mut FitScratch::default())
+    }
+
+    #[test]
+    fn keys_sort_as_floats_do() {
+        let floats = [f32::MIN, -1.0, -f32::from_bits(1), 0.0, f32::from_bits(1), 1.0, 2.0, f32::MAX];
+        assert!(floats.map(key).is_sorted_by(|a, b| a < b));
+        assert_eq!(key(-0.0), key(0.0));
+        assert!(key(f32::MAX) < Node::PASS.key);
+    }
+
+    #[test]
+    fn scratch_and_refit_leave_no_trace() {
+        let (small, large) = (normal(90, 3, 0), normal(700, 2, 1));
+        let config = ForestConfig { trees: 7, sample: 64 };
+        let fresh = fit(&small, 3, config).unwrap();
+        let mut scratch = FitScratch::default();
+        IsolationForest::fit(&large, 2, &ForestConfig::default(), &mut stream(5), &mut scratch).unwrap();
+        let mut reused = IsolationForest::fit(&small, 3, &config, &mut stream(0), &mut scratch).unwrap();
+        assert_eq!(fresh, reused);
+
+        reused.refit(&normal(40, 3, 2), &mut stream(6), &mut scratch).unwrap();
+        assert_ne!(fresh.digest(), reused.digest());
+        reused.refit(&small, &mut stream(0), &mut scratch).unwrap();
+        assert_eq!((&fresh, fresh.digest()), (&reused, reused.digest()));
+    }
+
+    #[test]
+    fn refreshed_often_enough_a_forest_is_a_new_one() {
+        let (old, new) = (normal(300, 2, 0), normal(300, 2, 1));
+        let config = ForestConfig { trees: 10, sample: 64 };
+        let (mut rng, mut scratch) = (stream(9), FitScratch::default());
+        let mut forest = fit(&old, 2, config).unwrap();
+        let mut digests = vec![forest.digest()];
+        for count in [3, 3, 4] {
+            forest.refresh(&new, count, &mut rng, &mut scratch).unwrap();
+            digests.push(forest.digest());
+        }
+        assert_eq!(forest, IsolationForest::fit(&new, 2, &config, &mut stream(9), &mut scratch).unwrap());
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 4, "every refresh must show in the digest");
+
+        // Fewer rows than the sample: paths of old and new trees could not be averaged, so all are new.
+        forest.refresh(&new[..80], 1, &mut stream(9), &mut scratch).unwrap();
+        assert_eq!(
+            forest,
+            IsolationForest::fit(&new[..80], 2, &config, &mut stream(9), &mut scratch).unwrap()
+        );
+    }
+
+    #[test]
+    fn broken_input_changes_nothing() {
+        let rows = normal(50, 2, 0);
+        let config = ForestConfig::default();
+        let mut forest = fit(&rows, 2, config).unwrap();
+        let before = forest.clone();
+        let mut broken = rows.clone();
+        broken[31] = f32::NAN;
+        let error = DetectError::NotFinite { row: 15, column: 1 };
+        let mut scratch = FitScratch::default();
+        assert_eq!(forest.refit(&broken, &mut stream(0), &mut scratch), Err(error.clone()));
+        assert_eq!(forest.refresh(&broken, 1, &mut stream(0), &mut scratch), Err(error.clone()));
+        assert_eq!(forest, before);
+        let mut scores = vec![0.5];
+        assert_eq!(forest.score(&broken, &mut scores), Err(error));
+        assert!(scores.is_empty());
+        assert_eq!(forest.score(&rows[..3], &mut scores), Err(DetectError::Ragged { length: 3, width: 2 }));
+        assert_eq!((forest.score(&[], &mut scores), scores.len()), (Ok(()), 0));
+
+        assert_eq!(fit(&[], 2, config), Err(DetectError::NoRows));
+        assert_eq!(fit(&rows, 0, config), Err(DetectError::NoFeatures));
+        assert_eq!(fit(&rows, 3, config), Err(DetectError::Ragged { length: 100, width: 3 }));
+        assert_eq!(fit(&rows, 2, ForestConfig { trees: 0, ..config }), Err(DetectError::NoTrees));
+        assert_eq!(fit(&rows, 2, ForestConfig { sample: 0, ..config }), Err(DetectError::NoSample));
+    }
+}

@@ -1,0 +1,229 @@
+//! Where entries lie: the contract of a store, and its two implementors.
+//!
+//! A store keeps records and one head. It hashes nothing and trusts nothing: whether its contents are the
+//! ledger that was written is [`crate::verify`]'s to say.
+
+mod durability;
+mod layout;
+mod memory;
+mod sled_store;
+
+pub use durability::Durability;
+pub use layout::{ENTRY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use memory::MemoryStore;
+pub use sled_store::SledStore;
+
+use std::io;
+use std::ops::{ControlFlow, Range};
+use std::path::PathBuf;
+
+use crate::batch::{Record, StoredHead, TickBatch};
+use crate::head::Head;
+
+/// Keeps the records of one ledger and its head. One writer; indices from 0 without gaps.
+pub trait LedgerStore: Send {
+    /// The head of the newest batch, `None` before the first.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not what [`LedgerStore::commit`] wrote.
+    fn head(&self) -> Result<Option<StoredHead>, StoreError>;
+
+    /// Stores a batch: its records and its head, all or nothing. When it will survive a power cut is the
+    /// store's policy; at the latest after [`LedgerStore::sync`].
+    ///
+    /// # Errors
+    /// If the batch does not continue what is stored, holds an entry that is too large, or cannot be written.
+    /// Nothing of it is stored then, unless the error is one of writing; drop the store and open it again.
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError>;
+
+    /// Returns once everything committed survives a power cut.
+    ///
+    /// # Errors
+    /// If the device or the store says no.
+    fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Ends the writing: [`LedgerStore::sync`], and whatever else lets a reader tell a whole ledger from one
+    /// that lost its tail.
+    ///
+    /// # Errors
+    /// As [`LedgerStore::sync`].
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.sync()
+    }
+
+    /// The head that [`LedgerStore::finish`] noted apart from the records, if it noted one.
+    ///
+    /// # Errors
+    /// If there is a note that cannot be read.
+    fn noted_head(&self) -> Result<Option<Head>, StoreError> {
+        Ok(None)
+    }
+
+    /// Shows the records whose index lies in `range`, ascending, until there are no more or the visitor
+    /// breaks.
+    ///
+    /// # Errors
+    /// If a record cannot be read or is not framed as [`LedgerStore::commit`] framed it.
+    fn scan(
+        &self,
+        range: Range<u64>,
+        visit: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// The encoding of one entry, `None` past the end.
+    ///
+    /// # Errors
+    /// As [`LedgerStore::scan`].
+    fn get(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        let end = index.saturating_add(1);
+        self.scan(index..end, &mut |record| {
+            found = Some(record.bytes.to_vec());
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl<S: LedgerStore + ?Sized> LedgerStore for Box<S> {
+    fn head(&self) -> Result<Option<StoredHead>, StoreError> {
+        (**self).head()
+    }
+
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
+        (**self).commit(batch)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        (**self).sync()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        (**self).finish()
+    }
+
+    fn noted_head(&self) -> Result<Option<Head>, StoreError> {
+        (**self).noted_head()
+    }
+
+    fn scan(
+        &self,
+        range: Range<u64>,
+        visit: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        (**self).scan(range, visit)
+    }
+
+    fn get(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).get(index)
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system said no.
+    #[error("cannot {action} {}: check the path, its permissions and the free space", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process, or another store in this one, has the ledger open.
+    #[error(
+        "ledger {} is in use by another writer; wait until that run ends, or give this one another folder",
+        path.display()
+    )]
+    Locked {
+        /// The ledger's folder.
+        path: PathBuf,
+    },
+    /// A new ledger was to be made in a folder that holds something.
+    #[error("{} is not empty; choose another folder for the ledger or remove this one", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no ledger at this path.
+    #[error("{} is not a ledger ({reason}); give the folder that a run wrote its ledger to", path.display())]
+    NotALedger {
+        /// The path that was given.
+        path: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// The files are damaged so that the database cannot read them.
+    #[error(
+        "ledger {} is damaged ({reason}); restore its folder from a copy, or run the scenario again with the same \
+         seed to make it anew",
+        path.display()
+    )]
+    Corrupt {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// What the database found.
+        reason: String,
+    },
+    /// The stored head is not one that a commit wrote.
+    #[error(
+        "the stored head is malformed ({problem}); restore the ledger from a copy, or run the scenario again with \
+         the same seed"
+    )]
+    MalformedHead {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A bundle of entries is not one that a commit wrote.
+    #[error(
+        "the stored bundle with entry {index} is malformed ({problem}); restore the ledger from a copy, or run the \
+         scenario again with the same seed"
+    )]
+    MalformedBundle {
+        /// Index of the first entry that cannot be read.
+        index: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A batch starts elsewhere than where the stored entries end.
+    #[error(
+        "the batch starts at entry {batch} but {stored} entries are stored; open the ledger again to \
+         continue it"
+    )]
+    StaleBatch {
+        /// Where the batch starts.
+        batch: u64,
+        /// Number of entries stored.
+        stored: u64,
+    },
+    /// An entry is larger than a value may be.
+    #[error("entry {index} takes {bytes} bytes and an entry may take {ENTRY_BYTES_MAX}; use fewer features")]
+    EntryTooLarge {
+        /// Index that the entry would have had.
+        index: u64,
+        /// Length of its encoding.
+        bytes: usize,
+    },
+    /// The database moved values into files that it never syncs.
+    #[error(
+        "ledger {} holds {count} blob files, which a power cut would lose; report this with the scenario",
+        path.display()
+    )]
+    Blobs {
+        /// The ledger's folder.
+        path: PathBuf,
+        /// Number of such files.
+        count: usize,
+    },
+}
+
+impl StoreError {
+    /// Whether the stored bytes are wrong, rather than the call or the machine.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::MalformedHead { .. } | Self::MalformedBundle { .. })
+    }
+}

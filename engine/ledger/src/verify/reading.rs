@@ -1,0 +1,138 @@
+//! One pass over the records of a ledger, entry by entry, in O(log n) memory.
+
+use phalanx_core::{Outcome, Tick};
+
+use crate::batch::{Record, StoredHead, check_of};
+use crate::entry::Entry;
+use crate::head::{Head, LedgerKey};
+use crate::merkle::{Frontier, leaf_hash};
+use crate::verify::{VerifyFailure, VerifyReport};
+
+/// What was read so far.
+pub(super) struct Reading<'a> {
+    held: &'a [Head],
+    frontier: Frontier,
+    newest: Tick,
+    verifying_key: [u8; 32],
+    report: VerifyReport,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(head: Head, held: &'a [Head]) -> Self {
+        let report = VerifyReport {
+            head,
+            scenario_digest: [0; 32],
+            engine_version: String::new(),
+            seed: 0,
+            key_from_seed: false,
+            reported: 0,
+            confirmed: 0,
+            rejected: 0,
+            undecided: 0,
+            fingerprint: None,
+            entry_bytes: 0,
+            compared: Vec::new(),
+        };
+        Self { held, frontier: Frontier::new(), newest: Tick(0), verifying_key: [0; 32], report }
+    }
+
+    pub(super) fn read(&mut self, record: Record<'_>) -> Result<(), VerifyFailure> {
+        let Record { index, check, bytes } = record;
+        let (expected, size) = (self.frontier.size(), self.report.head.size);
+        if index != expected {
+            return Err(VerifyFailure::Gap { expected, found: index });
+        }
+        if index >= size {
+            return Err(VerifyFailure::Extra { index, size });
+        }
+        let leaf = leaf_hash(bytes);
+        if check_of(&leaf) != check {
+            return Err(VerifyFailure::Altered { index });
+        }
+        let entry = Entry::decode(bytes).map_err(|reason| VerifyFailure::Undecodable { index, reason })?;
+        self.check_tick(index, &entry)?;
+        self.count(index, entry)?;
+        self.report.entry_bytes += bytes.len() as u64;
+        self.frontier.push(leaf);
+        self.compare()
+    }
+
+    /// Compares with the heads that were signed for as many entries as were read.
+    fn compare(&mut self) -> Result<(), VerifyFailure> {
+        let size = self.frontier.size();
+        for head in self.held.iter().filter(|head| head.size == size) {
+            if !head.is_signed_by(&self.verifying_key) {
+                return Err(VerifyFailure::HeldSignature { held: size });
+            }
+            if head.root != self.frontier.root() {
+                return Err(VerifyFailure::Rewritten { held: size });
+            }
+            self.report.compared.push(size);
+        }
+        Ok(())
+    }
+
+    /// What can be said only when there are no more entries.
+    pub(super) fn conclude(self, stored: &StoredHead) -> Result<VerifyReport, VerifyFailure> {
+        let (read, size) = (self.frontier.size(), stored.head.size);
+        if read < size {
+            return Err(VerifyFailure::Missing { index: read, size });
+        }
+        if !stored.head.is_signed_by(&self.verifying_key) {
+            return Err(VerifyFailure::Signature);
+        }
+        if self.frontier.root() != stored.head.root {
+            return Err(VerifyFailure::Root { size });
+        }
+        if self.frontier != stored.frontier {
+            return Err(VerifyFailure::Frontier);
+        }
+        // Sizes up to the ledger's were compared on the way, but for 0, which no ledger has.
+        if let Some(head) = self.held.iter().find(|head| head.size > size || head.size == 0) {
+            // A damaged note may claim any size, so look at its signature first.
+            let held = head.size;
+            let is_signed = held > 0 && head.is_signed_by(&self.verifying_key);
+            return Err(if is_signed {
+                VerifyFailure::RolledBack { size, held }
+            } else {
+                VerifyFailure::HeldSignature { held }
+            });
+        }
+        Ok(self.report)
+    }
+
+    /// Decisions and fingerprints are written in the tick that they name; a report may be written later.
+    fn check_tick(&mut self, index: u64, entry: &Entry) -> Result<(), VerifyFailure> {
+        let Some(tick) = entry.tick() else { return Ok(()) };
+        let latest = self.report.head.tick;
+        let written_late = matches!(entry, Entry::Reported { .. });
+        if tick > latest || (tick < self.newest && !written_late) {
+            return Err(VerifyFailure::TickOrder { index, tick, earliest: self.newest, latest });
+        }
+        self.newest = self.newest.max(tick);
+        Ok(())
+    }
+
+    fn count(&mut self, index: u64, entry: Entry) -> Result<(), VerifyFailure> {
+        let report = &mut self.report;
+        match entry {
+            Entry::Genesis { scenario_digest, engine_version, seed, verifying_key } if index == 0 => {
+                report.scenario_digest = scenario_digest;
+                report.engine_version = engine_version;
+                report.seed = seed;
+                report.key_from_seed = LedgerKey::from_seed(seed).verifying_key() == verifying_key;
+                self.verifying_key = verifying_key;
+            }
+            _ if index == 0 => return Err(VerifyFailure::NoGenesis),
+            Entry::Genesis { .. } => return Err(VerifyFailure::SecondGenesis { index }),
+            Entry::Reported { .. } => report.reported += 1,
+            Entry::Decided(decision) => match decision.outcome {
+                Outcome::Confirmed => report.confirmed += 1,
+                Outcome::Rejected => report.rejected += 1,
+                Outcome::Undecided => report.undecided += 1,
+            },
+            Entry::Fingerprint { tick, fingerprint } => report.fingerprint = Some((tick, fingerprint)),
+        }
+        Ok(())
+    }
+}
