@@ -7,16 +7,19 @@ use crate::{Stream, maths};
 
 impl Stream {
     /// Uniform in `[0, 1)`: the top 53 bits of one word.
+    #[inline]
     pub fn uniform(&mut self) -> f64 {
         (self.bits64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
     /// Uniform in `(0, 1)`: 52 bits and a half step, so that logarithms stay finite.
+    #[inline]
     pub fn uniform_open(&mut self) -> f64 {
         ((self.bits64() >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
     }
 
     /// `true` with probability `p`; one draw whatever `p` is.
+    #[inline]
     pub fn bernoulli(&mut self, p: f64) -> bool {
         self.uniform() < p
     }
@@ -25,6 +28,7 @@ impl Stream {
     ///
     /// # Panics
     /// If `n` is 0.
+    #[inline]
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n > 0, "there is no number below 0");
         let mut product = u64::from(self.bits32()) * u64::from(n);

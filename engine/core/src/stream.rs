@@ -72,11 +72,13 @@ pub struct Stream {
 
 impl Stream {
     /// 32 random bits.
+    #[inline]
     pub fn bits32(&mut self) -> u32 {
         self.rng.next_u32()
     }
 
     /// 64 random bits.
+    #[inline]
     pub fn bits64(&mut self) -> u64 {
         self.rng.next_u64()
     }

@@ -60,6 +60,16 @@ fn score(bencher: divan::Bencher, (_, width): (usize, usize)) {
     bencher.counter(ItemsCount::new(SCORED)).bench_local(|| forest.score(black_box(&data), &mut scores));
 }
 
+/// A single row, as when one signature's centroid is voted on: batches are cheaper.
+#[divan::bench]
+fn score_one(bencher: divan::Bencher) {
+    let (rows, width) = CLASSIC;
+    let data = uniform(rows, width);
+    let forest = fitted(&data, width);
+    let mut scores = Vec::new();
+    bencher.bench_local(|| forest.score(black_box(&data[..width]), &mut scores));
+}
+
 /// One agent's tick of `classic.ron`: refit, score the window for the threshold, a batch, and 99 centroids.
 #[divan::bench]
 fn classic_tick(bencher: divan::Bencher) {

@@ -19,7 +19,7 @@ fn classic(rows: usize) -> (Vec<f32>, Vec<bool>) {
     let mut rng = stream(Purpose::Traffic);
     let (mut values, mut anomalous) = (Vec::new(), Vec::new());
     for _ in 0..rows {
-        let attack = rng.bernoulli(0.05).then(|| FAMILIES[rng.below(3) as usize]).unwrap_or_default();
+        let attack = if rng.bernoulli(0.05) { FAMILIES[rng.below(3) as usize] } else { [0.0; 4] };
         anomalous.push(attack != [0.0; 4]);
         values.extend((0..4).map(|j| (MEAN[j] + SD[j] * (rng.normal() + attack[j])) as f32));
     }

@@ -35,7 +35,7 @@ pub(crate) struct Now(pub(crate) Tick);
 impl Plan {
     pub(crate) fn new(scenario: &Scenario, source: &Source) -> Self {
         let campaigns = match (&scenario.traffic, source) {
-            (_, Source::Replay(replay)) => replay.labels.clone(),
+            (_, Source::Replay { records, .. }) => records.labels.clone(),
             (Traffic::Gaussian(gaussian), _) => gaussian.families.iter().map(|f| f.name.clone()).collect(),
             _ => campaign_names(scenario),
         };

@@ -14,7 +14,7 @@ use crate::agent::{
 use crate::learn;
 use crate::plan::Plan;
 use crate::scenario::{AdversaryKind, Placement, Traffic};
-use crate::traffic::{Address, Role, Source};
+use crate::traffic::{Address, Role, Site, Source};
 
 /// The coordinated liars, who know each other.
 #[derive(Resource, Debug, Default)]
@@ -35,7 +35,8 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(
         .par_iter()
         .enumerate()
         .map_init(FitScratch::default, |scratch, (agent, (host, region))| {
-            first_model(plan, source, AgentId(agent as u32), *host, *region, scratch)
+            let site = Site { agent: AgentId(agent as u32), host: *host, region: *region };
+            first_model(plan, source, site, scratch)
         })
         .collect();
     world.insert_resource(Coalition(behaviours.iter().map(|b| b.coordinated()).collect()));
@@ -104,13 +105,12 @@ const LIARS: u32 = (1 << 31) - 1;
 fn first_model(
     plan: &Plan,
     source: &Source,
-    agent: AgentId,
-    host: Host,
-    region: Region,
+    site: Site,
     scratch: &mut FitScratch,
 ) -> Result<Model, SimError> {
+    let agent = site.agent;
     let count = plan.scenario.model.warm_up_flows.get() as usize;
-    let flows = source.warm_up(agent, host, region, count, &plan.streams);
+    let flows = source.warm_up(site, count, &plan.streams);
     if flows.is_empty() {
         return Err(SimError::Traffic(format!(
             "agent {agent} has no training flows: use fewer agents, or split: Iid"

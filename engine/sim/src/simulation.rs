@@ -131,14 +131,14 @@ fn source(scenario: &Scenario, input: TrafficInput) -> Result<Source, SimError> 
     match (&scenario.traffic, input) {
         (Traffic::Synthetic(synthetic), TrafficInput::Generated) => Ok(Source::synthetic(synthetic)),
         (Traffic::Gaussian(gaussian), TrafficInput::Generated) => Ok(Source::gaussian(gaussian)),
-        (Traffic::Capture(_), TrafficInput::Replay(replay)) => {
-            if replay.shards.len() != agents || replay.train.len() != agents {
+        (Traffic::Capture(_), TrafficInput::Replay(records)) => {
+            if records.shards.len() != agents || records.train.len() != agents {
                 return Err(SimError::Traffic(format!(
                     "the capture is divided over {} agents, the scenario has {agents}",
-                    replay.shards.len()
+                    records.shards.len()
                 )));
             }
-            Ok(Source::Replay(replay))
+            Ok(Source::Replay { records, ticks: u64::from(scenario.ticks.get()) })
         }
         (Traffic::Capture(_), TrafficInput::Generated) => {
             Err(SimError::Traffic("a capture scenario needs its records read first".to_owned()))

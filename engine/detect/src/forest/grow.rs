@@ -38,19 +38,19 @@ impl FitScratch {
     fn draw(&mut self, rng: &mut Stream) {
         self.sample.clear();
         if self.size == self.rows {
-            self.sample.extend((0..self.rows).map(|row| (row * self.width) as u32));
-            return;
+            self.sample.extend(0..self.rows as u32);
+        } else {
+            for last in self.rows - self.size..self.rows {
+                let row = rng.below(last as u32 + 1) as usize;
+                let taken = self.drawn[row / 64] >> (row % 64) & 1 == 1;
+                let row = if taken { last } else { row };
+                self.drawn[row / 64] |= 1 << (row % 64);
+                self.sample.push(row as u32);
+            }
+            self.sample.iter().for_each(|row| self.drawn[*row as usize / 64] = 0);
         }
-        for last in self.rows - self.size..self.rows {
-            let row = rng.below(last as u32 + 1) as usize;
-            let taken = self.drawn[row / 64] >> (row % 64) & 1 == 1;
-            let row = if taken { last } else { row };
-            self.drawn[row / 64] |= 1 << (row % 64);
-            self.sample.push((row * self.width) as u32);
-        }
-        for start in &self.sample {
-            self.drawn[*start as usize / self.width / 64] = 0;
-        }
+        // `check` made sure that positions fit 32 bits.
+        self.sample.iter_mut().for_each(|row| *row *= self.width as u32);
     }
 }
 

@@ -1,5 +1,11 @@
 //! The phases of a tick, one file each. `crate::tick` tells how they follow each other.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::type_complexity,
+    reason = "bevy hands systems their parameters by value, and a query's type is the list of what it borrows"
+)]
+
 pub(crate) mod adapt;
 pub(crate) mod commit;
 pub(crate) mod decide;

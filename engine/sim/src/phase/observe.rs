@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::by_agent;
 use crate::agent::{Batch, Host, Identity, Infection, Region};
 use crate::plan::{Now, Plan};
-use crate::traffic::{Siege, Source};
+use crate::traffic::{Siege, Site, Source};
 
 /// Worms break out where they start, and all campaigns choose this tick's flows.
 pub(crate) fn attack(
@@ -36,10 +36,9 @@ pub(crate) fn observe(
     siege: Res<Siege>,
     mut agents: Query<(&Identity, &Host, &Region, &mut Batch)>,
 ) {
-    let ticks = u64::from(plan.scenario.ticks.get());
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     rows.par_iter_mut().for_each(|(identity, host, region, batch)| {
-        let probes = siege.probes_of(identity.0);
-        source.observe(identity.0, **host, **region, now.0, ticks, probes, &plan.streams, &mut batch.flows);
+        let site = Site { agent: identity.0, host: **host, region: **region };
+        source.observe(site, now.0, siege.probes_of(site.agent), &plan.streams, &mut batch.flows);
     });
 }

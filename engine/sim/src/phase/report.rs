@@ -36,6 +36,8 @@ pub(crate) fn report(
             Behaviour::FalseReport { rate, .. } => {
                 invent(rate, &plan, now.0, author, batch).into_iter().collect()
             }
+            // A coalition keeps what it finds to itself.
+            Behaviour::VoteFlip { coordinated: true, .. } => Vec::new(),
             Behaviour::Honest | Behaviour::VoteFlip { .. } => condense(&plan, now.0, author, model, evidence),
         };
         drafts.retain(|draft| !known(&draft.indicator, &plan, blacklist, inbox));
@@ -156,15 +158,18 @@ fn groups<'a>(
     groups
 }
 
-/// A liar's report: a benign flow of its own batch, named as narrowly as possible, with high confidence.
+/// A liar's report: a flow that its own model finds ordinary (below the batch's median score), named as narrowly as
+/// possible, with high confidence.
 fn invent(rate: f64, plan: &Plan, now: Tick, author: AgentId, batch: &Batch) -> Option<Signature> {
     let mut stream = plan.streams.stream(Purpose::FalseReport, author.0, now);
     if !stream.bernoulli(rate) {
         return None;
     }
-    let benign: Vec<usize> =
-        (0..batch.flows.rows()).filter(|i| !batch.flagged[*i] && batch.blocked[*i] == Blocked::No).collect();
-    let victim = *benign.get(stream.below(benign.len().max(1) as u32) as usize)?;
+    let mut ordinary: Vec<usize> = (0..batch.flows.rows()).collect();
+    ordinary.sort_by(|a, b| batch.scores[*a].total_cmp(&batch.scores[*b]));
+    ordinary.truncate(ordinary.len() / 2);
+    ordinary.retain(|i| !batch.flagged[*i] && batch.blocked[*i] == Blocked::No);
+    let victim = *ordinary.get(stream.below(ordinary.len().max(1) as u32) as usize)?;
     let key = batch.flows.keys()[victim];
     let flow = Flagged {
         tick: now,

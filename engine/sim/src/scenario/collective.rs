@@ -55,7 +55,8 @@ pub struct Adversary {
     pub kind: AdversaryKind,
     /// Share of all agents.
     pub fraction: Fraction,
-    /// Whether they know each other: they then say yes to each other's reports and no to everybody else's.
+    /// Whether they know each other: they then withhold what they find, say yes to each other's reports and no to
+    /// everybody else's.
     #[serde(default)]
     pub coordinated: bool,
     /// Which agents they are.

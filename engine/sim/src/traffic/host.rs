@@ -2,7 +2,7 @@
 
 use phalanx_core::{FlowBatch, FlowKey, Protocol, Stream, Truth};
 
-use super::RawFlow;
+use super::{RawFlow, Site};
 use crate::agent::{Host, Region};
 use crate::scenario::{Roles, Synthetic};
 
@@ -119,14 +119,8 @@ impl Hosts {
     }
 
     /// Appends one tick's benign flows of a host.
-    pub(crate) fn benign(
-        &self,
-        host: Host,
-        region: Region,
-        tick: u64,
-        stream: &mut Stream,
-        flows: &mut FlowBatch,
-    ) {
+    pub(crate) fn benign(&self, site: Site, tick: u64, stream: &mut Stream, flows: &mut FlowBatch) {
+        let Site { host, region, .. } = site;
         let count = stream.poisson(self.load(host.role, region, tick));
         for _ in 0..count {
             let raw = if stream.bernoulli(NOISE) { noise(stream) } else { benign_flow(host, stream) };
@@ -211,7 +205,7 @@ pub(super) fn exchange(
 
 #[cfg(test)]
 mod tests {
-    use phalanx_core::{Purpose, Streams, Tick};
+    use phalanx_core::{AgentId, Purpose, Streams, Tick};
 
     use super::*;
 
@@ -220,9 +214,10 @@ mod tests {
         let hosts = Hosts::new(&Synthetic::default());
         let mean_flows = |role, tick| {
             let host = Host { role, address: 0x0a00_0001 };
+            let site = Site { agent: AgentId(0), host, region: Region(0) };
             let mut stream = Streams::from_seed(3).stream(Purpose::Traffic, 0, Tick(0));
             let mut flows = FlowBatch::new(9);
-            (0..400).for_each(|_| hosts.benign(host, Region(0), tick, &mut stream, &mut flows));
+            (0..400).for_each(|_| hosts.benign(site, tick, &mut stream, &mut flows));
             flows.rows() as f64 / 400.0
         };
         // Mean 30·scale·(1 ± 0.5) at the quarter points of a day of 48 ticks; 4·sqrt(mean / 400) of sampling.

@@ -15,6 +15,14 @@ pub(crate) use attack::{Probe, Siege};
 pub(crate) use features::{RawFlow, finish, schema};
 pub(crate) use host::{Address, REGION_HOSTS_MAX, Role};
 
+/// Where flows are observed: an agent, its host, its region.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) agent: AgentId,
+    pub(crate) host: Host,
+    pub(crate) region: Region,
+}
+
 /// The source of flows of a run.
 #[derive(Resource, Debug)]
 pub(crate) enum Source {
@@ -22,8 +30,8 @@ pub(crate) enum Source {
     Synthetic(host::Hosts),
     /// Independent normal features.
     Gaussian(gaussian::Mixture),
-    /// A divided capture.
-    Replay(Replay),
+    /// A divided capture, replayed over so many ticks.
+    Replay { records: Replay, ticks: u64 },
 }
 
 impl Source {
@@ -42,18 +50,15 @@ impl Source {
         match self {
             Self::Synthetic(_) => schema(),
             Self::Gaussian(mixture) => mixture.schema(),
-            Self::Replay(replay) => replay.schema.clone(),
+            Self::Replay { records, .. } => records.schema.clone(),
         }
     }
 
     /// Fills the batch of one agent and tick: its own traffic, then what the attackers send it.
     pub(crate) fn observe(
         &self,
-        agent: AgentId,
-        host: Host,
-        region: Region,
+        site: Site,
         tick: Tick,
-        ticks: u64,
         probes: &[Probe],
         streams: &Streams,
         flows: &mut FlowBatch,
@@ -61,39 +66,33 @@ impl Source {
         flows.clear();
         match self {
             Self::Synthetic(hosts) => {
-                let mut stream = streams.stream(Purpose::Traffic, agent.0, tick);
-                hosts.benign(host, region, tick.0, &mut stream, flows);
-                probes.iter().for_each(|probe| probe.flow.push_to(host.role, flows));
+                let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
+                hosts.benign(site, tick.0, &mut stream, flows);
+                probes.iter().for_each(|probe| probe.flow.push_to(site.host.role, flows));
                 finish(flows);
             }
             Self::Gaussian(mixture) => {
-                mixture.batch(&mut streams.stream(Purpose::Traffic, agent.0, tick), flows)
+                let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
+                mixture.batch(&mut stream, flows);
             }
-            Self::Replay(replay) => {
-                let shard = &replay.shards[agent.index()];
-                flows.extend_from(shard, share(shard.rows(), tick.0, ticks));
+            Self::Replay { records, ticks } => {
+                let shard = &records.shards[site.agent.index()];
+                flows.extend_from(shard, share(shard.rows(), tick.0, *ticks));
             }
         }
     }
 
     /// The flows an agent knows before tick 0: at least `count`, or its training records.
-    pub(crate) fn warm_up(
-        &self,
-        agent: AgentId,
-        host: Host,
-        region: Region,
-        count: usize,
-        streams: &Streams,
-    ) -> FlowBatch {
+    pub(crate) fn warm_up(&self, site: Site, count: usize, streams: &Streams) -> FlowBatch {
         let mut all = FlowBatch::new(self.schema().width());
-        let mut stream: Stream = streams.stream(Purpose::WarmUp, agent.0, Tick(0));
+        let mut stream: Stream = streams.stream(Purpose::WarmUp, site.agent.0, Tick(0));
         match self {
             Self::Synthetic(hosts) => {
                 // Tick by tick over as many days as it takes, so that the detector knows day and night.
                 let mut batch = FlowBatch::new(all.width());
                 for tick in 0.. {
                     batch.clear();
-                    hosts.benign(host, region, tick, &mut stream, &mut batch);
+                    hosts.benign(site, tick, &mut stream, &mut batch);
                     finish(&mut batch);
                     all.extend_from(&batch, 0..batch.rows());
                     if all.rows() >= count && tick + 1 >= hosts.day_ticks() || all.rows() >= 64 * count {
@@ -102,8 +101,8 @@ impl Source {
                 }
             }
             Self::Gaussian(mixture) => mixture.flows(count, &mut stream, &mut all),
-            Self::Replay(replay) => {
-                let train = &replay.train[agent.index()];
+            Self::Replay { records, .. } => {
+                let train = &records.train[site.agent.index()];
                 all.extend_from(train, 0..train.rows());
             }
         }
