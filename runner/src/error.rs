@@ -1,0 +1,158 @@
+//! Everything that ends a command, with the exit code it stands for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use phalanx_capture::CaptureError;
+use phalanx_ledger::LedgerError;
+use phalanx_sim::SimError;
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::scenario::ScenarioError;
+use crate::size::Bytes;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Error, Diagnostic)]
+pub enum RunnerError {
+    /// A scenario is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A capture, or its map, is wrong.
+    #[error("{field}: {source}")]
+    #[diagnostic(help("change `{field}` in the scenario or with --set {field}=…, or mend the file"))]
+    Capture {
+        /// The scenario's field that names the file.
+        field: &'static str,
+        /// What is wrong.
+        source: Box<CaptureError>,
+    },
+    /// The simulation refuses its traffic, or could not start.
+    #[error("{0}")]
+    #[diagnostic(help(
+        "the scenario is valid by itself; this concerns the traffic or the machine it runs on"
+    ))]
+    Simulation(Box<SimError>),
+    /// The scenario needs more memory than allowed.
+    #[error("the scenario needs about {estimate} of memory, more than the {limit} of --mem")]
+    #[diagnostic(help("raise --mem, or lower `agents` ({agents} now) or `model.window_flows`"))]
+    Memory {
+        /// What it needs.
+        estimate: Bytes,
+        /// What is allowed.
+        limit: Bytes,
+        /// Agents of the scenario.
+        agents: u32,
+    },
+    /// The output folder holds something.
+    #[error("output folder {} is not empty", .folder.display())]
+    #[diagnostic(help("name another folder with --out, or remove this one"))]
+    FolderTaken {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// The output folder is a file.
+    #[error("output folder {} is a file", .folder.display())]
+    #[diagnostic(help("name another folder with --out"))]
+    FolderIsFile {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// Another process writes to the output folder.
+    #[error("output folder {} is being written by another process", .folder.display())]
+    #[diagnostic(help("name another folder with --out, or wait until the other process ends"))]
+    FolderLocked {
+        /// Which.
+        folder: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    #[diagnostic(help("check that the disk has room and that you may write there"))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A ledger could not be written.
+    #[error("ledger: {}", chain(&**.0))]
+    #[diagnostic(help("the run's other results are not affected; remove the folder and run again"))]
+    Ledger(Box<LedgerError>),
+    /// No such ledger or output folder.
+    #[error("{} holds no ledger", .path.display())]
+    #[diagnostic(help("name an output folder of `runner run`, or one folder inside its `ledger/`"))]
+    NoLedger {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No such golden.
+    #[error("no golden named `{name}` in {}{}", .folder.display(), .nearest.as_ref().map_or_else(String::new, |n| format!("; did you mean `{n}`?")))]
+    #[diagnostic(help("make it with `runner golden bless SCENARIO.ron`"))]
+    NoGolden {
+        /// As asked for.
+        name: String,
+        /// Where goldens are looked for.
+        folder: PathBuf,
+        /// The most alike that exists.
+        nearest: Option<String>,
+    },
+    /// A golden that is no golden.
+    #[error("golden {}: {reason}", .path.display())]
+    #[diagnostic(help("restore it from version control, or bless it anew"))]
+    BadGolden {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// `--set` while refreshing all goldens.
+    #[error("--set and --name concern one scenario: name it")]
+    #[diagnostic(help(
+        "for example: runner golden bless scenarios/edge.ron --name edge-small --set agents=5"
+    ))]
+    BlessNeedsScenario,
+}
+
+impl RunnerError {
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Simulation(error) if matches!(**error, SimError::Threads(_)) => Exit::Tool,
+            Self::Ledger(error) if error.is_mismatch() => Exit::Mismatch,
+            Self::Ledger(_) | Self::Io { .. } => Exit::Tool,
+            Self::Scenario(_)
+            | Self::Capture { .. }
+            | Self::Simulation(_)
+            | Self::Memory { .. }
+            | Self::FolderTaken { .. }
+            | Self::FolderIsFile { .. }
+            | Self::FolderLocked { .. }
+            | Self::NoLedger { .. }
+            | Self::NoGolden { .. }
+            | Self::BadGolden { .. }
+            | Self::BlessNeedsScenario => Exit::BadInput,
+        }
+    }
+
+    /// For `map_err`: names what was tried on which path.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl From<LedgerError> for RunnerError {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(Box::new(error))
+    }
+}
+
+/// An error with all its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,290 @@
+//! What a person reads after a run: aligned, 80 columns, `–` where a figure is undefined.
+
+use std::path::Path;
+
+use phalanx_sim::summary::CampaignSummary;
+
+use crate::record::{RunRecord, Status, Timing};
+use crate::size::Bytes;
+use crate::statistics::Statistic;
+use crate::terminal::Style;
+
+const LABEL: usize = 18;
+const CELL: usize = 19;
+const PER_LINE: usize = 3;
+
+/// One named figure.
+type Cell = (&'static str, String);
+
+/// The report of one run. `ledger` is the folder of its ledger.
+#[must_use]
+pub fn run(record: &RunRecord, ledger: &Path, style: Style) -> String {
+    let mut text = heading(record, style);
+    for (label, cells) in blocks(record) {
+        block(&mut text, label, &cells, style);
+    }
+    campaigns(&mut text, &record.campaigns, style);
+    ledger_block(&mut text, record, ledger, style);
+    if let Some(timing) = &record.timing {
+        block(&mut text, "speed", &speed(timing), style);
+    }
+    text
+}
+
+/// The report of several replicates: a line a run, then the spread of the figures that matter most.
+#[must_use]
+pub fn replicates(records: &[RunRecord], statistics: &[Statistic], style: Style) -> String {
+    let mut text = String::new();
+    if let Some(first) = records.first() {
+        text += &style.bold(&format!(
+            "{} · {} agents × {} ticks · {} runs",
+            first.scenario,
+            first.agents,
+            first.ticks,
+            records.len()
+        ));
+        text += "\n\n";
+    }
+    text += &style.dim(&format!(
+        "{:>5} {:>20} {:>12} {:>8} {:>8} {:>8} {:>8}",
+        "run", "seed", "status", "F1", "ROC-AUC", "gain", "wall s"
+    ));
+    text.push('\n');
+    for record in records {
+        let detection = record.detection.as_ref();
+        text += &format!(
+            "{:>5} {:>20} {:>12} {:>8} {:>8} {:>8} {:>8}\n",
+            record.run_id,
+            record.seed,
+            status(record.status),
+            share(detection.and_then(|d| d.f1)),
+            share(detection.and_then(|d| d.roc_auc)),
+            number(record.time_to_detect.as_ref().and_then(|t| t.gain), 2),
+            number(record.timing.map(|t| t.wall_s), 2),
+        );
+    }
+    text.push('\n');
+    text += &style.dim(&format!("{:<34} {:>4} {:>14} {:>14}", "figure", "n", "mean", "sd"));
+    text.push('\n');
+    for s in statistics.iter().filter(|s| !s.metric.starts_with("campaigns.")) {
+        text += &format!("{:<34} {:>4} {:>14} {:>14}\n", s.metric, s.n, number(s.mean, 4), number(s.sd, 4));
+    }
+    text
+}
+
+fn heading(record: &RunRecord, style: Style) -> String {
+    let title = format!(
+        "{} · seed {} · {} agents × {} ticks",
+        record.scenario,
+        record.seed,
+        count(u64::from(record.agents)),
+        count(u64::from(record.ticks))
+    );
+    let status = match record.status {
+        Status::Ok => style.good("ok"),
+        other => style.bad(status(other)),
+    };
+    format!("{} · {status}\n\n", style.bold(&title))
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
+    }
+}
+
+fn blocks(record: &RunRecord) -> Vec<(&'static str, Vec<Cell>)> {
+    let mut blocks: Vec<(&'static str, Vec<Cell>)> = Vec::new();
+    if let Some(d) = &record.detection {
+        blocks.push((
+            "detection",
+            vec![
+                ("flows", count(d.flows)),
+                ("anomalous", count(d.anomalous)),
+                ("flagged", count(d.flagged)),
+                ("precision", share(d.precision)),
+                ("recall", share(d.recall)),
+                ("F1", share(d.f1)),
+                ("ROC-AUC", share(d.roc_auc)),
+                ("avg precision", share(d.average_precision)),
+                ("FPR", number(d.fpr, 4)),
+            ],
+        ));
+    }
+    if let Some(s) = &record.signatures {
+        blocks.push((
+            "signatures",
+            vec![
+                ("reported", count(s.reported)),
+                ("confirmed", count(s.confirmed)),
+                ("rejected", count(s.rejected)),
+                ("undecided", count(s.undecided)),
+                ("precision", share(s.precision)),
+                ("recall", share(s.recall)),
+            ],
+        ));
+    }
+    if let Some(c) = &record.consensus {
+        blocks.push((
+            "consensus",
+            vec![
+                ("median ticks", number(c.latency_p50, 1)),
+                ("p95 ticks", number(c.latency_p95, 1)),
+                ("unsafe", count(c.safety_failures)),
+            ],
+        ));
+    }
+    if let Some(t) = &record.time_to_detect {
+        blocks.push((
+            "time to detect",
+            vec![
+                ("alone median", number(t.local_median, 1)),
+                ("shared median", number(t.shared_median, 1)),
+                ("gain", number(t.gain, 2)),
+                ("alone p95", number(t.local_p95, 1)),
+                ("shared p95", number(t.shared_p95, 1)),
+                ("in", "ticks".to_owned()),
+            ],
+        ));
+    }
+    if let Some(s) = &record.sharing {
+        blocks.push((
+            "sharing",
+            vec![
+                ("caught", count(s.caught)),
+                ("blocked", count(s.blocked)),
+                ("of it benign", count(s.blocked_benign)),
+                ("own precision", share(s.local_precision)),
+                ("own recall", share(s.local_recall)),
+                ("own F1", share(s.local_f1)),
+            ],
+        ));
+    }
+    if let Some(n) = &record.network {
+        let bytes = Bytes(n.bytes).to_string();
+        blocks.push((
+            "network",
+            vec![("messages", count(n.messages)), ("bytes", bytes), ("lost", count(n.lost))],
+        ));
+    }
+    if let Some(t) = &record.trust {
+        blocks.push(("trust", vec![("separation", number(t.separation, 3))]));
+    }
+    blocks
+}
+
+fn speed(timing: &Timing) -> Vec<Cell> {
+    vec![
+        ("wall", format!("{:.2} s", timing.wall_s)),
+        ("agent-ticks/s", timing.agent_ticks_per_s.map_or_else(undefined, |x| count(x as u64))),
+        ("threads", timing.threads.to_string()),
+        ("peak RSS", timing.peak_rss_bytes.map_or_else(undefined, |b| Bytes(b).to_string())),
+    ]
+}
+
+fn block(text: &mut String, label: &str, cells: &[Cell], style: Style) {
+    for (i, line) in cells.chunks(PER_LINE).enumerate() {
+        let label = if i == 0 { label } else { "" };
+        let cells: Vec<String> = line.iter().map(|(name, value)| cell(name, value)).collect();
+        *text += &format!(
+            "{}{}\n",
+            style.heading(&format!("  {label:<width$}", width = LABEL - 2)),
+            cells.join("  ")
+        );
+    }
+}
+
+fn cell(name: &str, value: &str) -> String {
+    let gap = CELL.saturating_sub(width(name) + width(value)).max(1);
+    format!("{name}{}{value}", " ".repeat(gap))
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn campaigns(text: &mut String, campaigns: &[CampaignSummary], style: Style) {
+    if campaigns.is_empty() {
+        return;
+    }
+    *text += &style.heading(&format!("  {:<width$}", "campaigns", width = LABEL - 2));
+    *text += &style.dim("median ticks to detect alone and shared, and the mean gain");
+    text.push('\n');
+    let header = format!(
+        "    {:<20} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8}",
+        "", "flows", "flagged", "agents", "alone", "shared", "gain"
+    );
+    *text += &style.dim(&header);
+    text.push('\n');
+    for c in campaigns {
+        let t = &c.time_to_detect;
+        *text += &format!(
+            "    {:<20} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8}{}\n",
+            shortened(&c.name, 20),
+            count(c.flows),
+            count(c.flagged),
+            count(c.agents),
+            number(t.local_median, 1),
+            number(t.shared_median, 1),
+            number(t.gain, 2),
+            c.infected.map_or_else(String::new, |n| format!("\n    {:<20} {} hosts infected", "", count(n))),
+        );
+    }
+}
+
+fn ledger_block(text: &mut String, record: &RunRecord, folder: &Path, style: Style) {
+    let root = record.ledger.root.as_deref().map_or_else(undefined, |root| format!("{}…", &root[..12]));
+    let cells = [("entries", record.ledger.entries.map_or_else(undefined, count)), ("root", root)];
+    block(text, "ledger", &cells, style);
+    *text += &format!("{:LABEL$}{}\n", "", style.dim(&folder.display().to_string()));
+}
+
+fn shortened(name: &str, limit: usize) -> String {
+    if width(name) <= limit { name.to_owned() } else { name.chars().take(limit - 1).chain(['…']).collect() }
+}
+
+fn undefined() -> String {
+    "–".to_owned()
+}
+
+fn share(value: Option<f64>) -> String {
+    number(value, 3)
+}
+
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(undefined, |x| format!("{x:.digits$}"))
+}
+
+/// 1234567 → `1,234,567`.
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn cells_are_of_one_width_and_never_touch() {
+        assert_eq!(cell("F1", "0.912").len(), CELL);
+        assert_eq!(cell("a very long name indeed", "1"), "a very long name indeed 1");
+        assert_eq!(width(&cell("ROC-AUC", "–")), CELL);
+    }
+}

@@ -1,0 +1,122 @@
+//! From a scenario file to a checked [`Scenario`], in layers.
+//!
+//! Lowest first: the defaults, the file that is extended (and what it extends), the file, environment variables
+//! `PHALANX_PATH__TO__FIELD=value`, and flags (`--set path.to.field=value`, `--seed`). Blocks merge field by field
+//! across layers, lists and single values replace. Every mistake is a [`ScenarioError`] that names the layer's
+//! place, the field, what was expected and what to do.
+
+mod error;
+mod file;
+mod overrides;
+mod path;
+mod probe;
+mod text;
+mod track;
+mod tracker;
+
+use std::path::Path;
+
+use phalanx_sim::scenario::{Contradiction, Scenario, Traffic};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+pub use error::{Origin, Problem, ScenarioError};
+pub use overrides::Override;
+pub(crate) use path::nearest;
+pub(crate) use text::options as ron_options;
+
+use crate::record::hex;
+use file::{Stack, rebase};
+use overrides::Applied;
+
+/// A scenario, ready to run, and how it came about.
+#[derive(Debug)]
+pub struct Loaded {
+    /// All values; `extends` is resolved, and paths are absolute.
+    pub scenario: Scenario,
+    /// The file's name without folder and ending.
+    pub name: String,
+    /// What `--set` changed: path → value.
+    pub params: Map<String, Value>,
+    stack: Stack,
+    applied: Vec<Applied>,
+}
+
+/// Reads a scenario file and puts overrides over it, lowest first.
+///
+/// # Errors
+/// The first mistake, with its place; see [`Problem`].
+pub fn load(file: &Path, overrides: &[Override]) -> Result<Loaded, ScenarioError> {
+    let stack = file::read(file)?;
+    let (mut scenario, applied) = overrides::apply(stack.scenario.clone(), overrides)?;
+    // A path given by flag is relative to the working folder, which is where relative paths start anyway.
+    rebase(&mut scenario, Path::new(""), |path| applied.iter().any(|a| path::is_within(path, &a.path)));
+    let name = file.file_stem().map_or_else(|| "scenario".to_owned(), |s| s.to_string_lossy().into_owned());
+    let flags = applied.iter().filter(|a| a.is_flag() && a.path != "seed");
+    let params = flags.map(|a| (a.path.clone(), a.value.clone())).collect();
+    let loaded = Loaded { scenario, name, params, stack, applied };
+    match loaded.scenario.check() {
+        Ok(()) => Ok(loaded),
+        Err(contradiction) => Err(loaded.contradiction(contradiction)),
+    }
+}
+
+impl Loaded {
+    /// The error at the place of the value that has to change: the topmost layer that gave it.
+    #[must_use]
+    pub fn contradiction(&self, contradiction: Contradiction) -> ScenarioError {
+        let Contradiction { path, message } = contradiction;
+        let problem = Problem::Contradiction { message };
+        let layers = &self.stack.layers;
+        if let Some(by) = self.applied.iter().rev().find(|a| a.concerns(&path)) {
+            return ScenarioError::new(by.origin.clone(), path, problem);
+        }
+        if let Some(layer) = layers.iter().find(|l| l.gives(&path)) {
+            return layer.error_at(&path, problem);
+        }
+        // Nobody gave the value itself, so its default clashes with a neighbour that somebody gave.
+        let neighbours = path::parent(&path);
+        if let Some(by) = self.applied.iter().rev().find(|a| path::is_within(&a.path, neighbours)) {
+            return ScenarioError::new(by.origin.clone(), path, problem);
+        }
+        layers.iter().find(|l| l.touches(&path)).unwrap_or(&layers[0]).error_at(&path, problem)
+    }
+
+    /// The scenario as a result may depend on it: files are named by the digests of their bytes instead of by their
+    /// place, and how often the ledger is synced is left at its default. `data` holds the digests of the capture's
+    /// `path`, `train` and, if it is a file, `map`.
+    #[must_use]
+    pub fn portable(&self, data: &[[u8; 32]]) -> Scenario {
+        let mut scenario = self.scenario.clone();
+        scenario.ledger = phalanx_sim::scenario::Ledger::default();
+        if let Traffic::Capture(capture) = &mut scenario.traffic {
+            for (name, digest) in
+                [&mut capture.path, &mut capture.train, &mut capture.map].into_iter().zip(data)
+            {
+                *name = format!("sha256:{}", hex(digest));
+            }
+        }
+        scenario
+    }
+
+    /// Identity of everything that a result depends on but the seed, which the run names itself: the SHA-256 of
+    /// [`Self::portable`] as JSON.
+    #[must_use]
+    pub fn digest(&self, data: &[[u8; 32]]) -> [u8; 32] {
+        let scenario = Scenario { seed: 0, ..self.portable(data) };
+        Sha256::digest(file::to_value(&scenario).to_string()).into()
+    }
+
+    /// The scenario as RON that loads to the same scenario.
+    #[must_use]
+    pub fn to_ron(&self) -> String {
+        let layout = ron::ser::PrettyConfig::new().indentor("    ");
+        ron_options().to_string_pretty(&self.scenario, layout).expect("a scenario is plain data") + "\n"
+    }
+}
+
+/// JSON Schema of scenario files, after RON is turned to JSON.
+#[must_use]
+pub fn schema() -> Value {
+    schemars::schema_for!(Scenario).to_value()
+}

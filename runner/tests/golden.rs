@@ -1,0 +1,68 @@
+//! Bless, check, tamper, check.
+
+mod common;
+
+use common::{Bench, SMALL};
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.write("scenarios/small.ron", SMALL);
+    bench
+}
+
+#[test]
+fn a_golden_holds_until_something_moves() {
+    let bench = bench();
+    let said = bench.run(&["golden", "bless", "scenarios/small.ron"]).expect(0);
+    assert_eq!(said.stdout, "blessed  golden/small.ron (new)\n");
+    let text = bench.read("golden/small.ron");
+    assert!(text.contains("scenario: \"scenarios/small.ron\""), "{text}");
+    for threads in ["1", "2", "8"] {
+        assert_eq!(bench.run(&["golden", "check", "--threads", threads]).expect(0).stdout, "ok  small\n");
+    }
+
+    let flows = text.lines().find(|line| line.contains("\"flows\"")).unwrap().trim().trim_end_matches(',');
+    let first_tick = text.lines().find(|line| line.trim().len() == 19).unwrap().trim();
+    bench.write(
+        "golden/small.ron",
+        text.replace(flows, "\"flows\": 1").replace(first_tick, "\"0000000000000000\","),
+    );
+    let said = bench.run(&["golden", "check", "small"]).expect(4);
+    assert!(said.stdout.contains("MOVED  small"), "{}", said.stdout);
+    assert!(said.stdout.contains("first tick whose fingerprint differs: 0"), "{}", said.stdout);
+    let expected = format!("detection.flows: 1 → {}", flows.trim_start_matches("\"flows\": "));
+    assert!(said.stdout.contains(&expected), "{expected}: {}", said.stdout);
+    assert_eq!(bench.read("golden/small.updated.ron"), text, "what was found lies beside");
+
+    let said = bench.run(&["golden", "bless"]).expect(0);
+    assert!(said.stdout.contains("golden/small.ron ("), "{}", said.stdout);
+    assert_eq!(bench.read("golden/small.ron"), text);
+    assert!(!bench.files().iter().any(|f| f.contains("updated")));
+}
+
+#[test]
+fn overrides_belong_to_the_golden_and_the_environment_does_not() {
+    let bench = bench().with_variable("PHALANX_TICKS", "2");
+    bench.run(&["golden", "bless", "scenarios/small.ron", "--set", "ticks=3", "--name", "short"]).expect(0);
+    let text = bench.read("golden/short.ron");
+    assert!(text.contains("\"ticks=3\"") && text.contains("\"ticks\": 3"), "{text}");
+    bench.run(&["golden", "check", "short"]).expect(0);
+    assert_eq!(
+        bench.run(&["golden", "bless", "short"]).expect(0).stdout,
+        "blessed  golden/short.ron (unchanged)\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_checked_is_said() {
+    let bench = bench();
+    bench.run(&["golden", "check"]).expect(2);
+    bench.run(&["golden", "bless", "scenarios/small.ron", "--set", "ticks=1"]).expect(0);
+    let said = bench.run(&["golden", "check", "smal"]).expect(2);
+    assert!(said.stderr.contains("did you mean `small`?"), "{}", said.stderr);
+    bench.run(&["golden", "bless", "--set", "ticks=1"]).expect(2);
+    bench.write("golden/broken.ron", "(format: 1");
+    let said = bench.run(&["golden", "check"]).expect(2);
+    assert!(said.stdout.contains("ok  small"), "the others are still checked: {}", said.stdout);
+    assert!(said.stderr.contains("golden/broken.ron"), "{}", said.stderr);
+}
