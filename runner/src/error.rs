@@ -21,13 +21,13 @@ pub enum RunnerError {
     #[diagnostic(transparent)]
     Scenario(#[from] ScenarioError),
     /// A capture, or its map, is wrong.
-    #[error("{field}: {source}")]
+    #[error("{field}: {problem}")]
     #[diagnostic(help("change `{field}` in the scenario or with --set {field}=…, or mend the file"))]
     Capture {
         /// The scenario's field that names the file.
         field: &'static str,
-        /// What is wrong.
-        source: Box<CaptureError>,
+        /// What is wrong. Part of the message, so it is no `source` that a report would print a second time.
+        problem: Box<CaptureError>,
     },
     /// The simulation refuses its traffic, or could not start.
     #[error("{0}")]

@@ -59,7 +59,7 @@ impl Source {
                 let text = fs::read_to_string(file).map_err(refuse("traffic.capture.map", file))?;
                 CaptureMap::from_ron(&text).map_err(|error| RunnerError::Capture {
                     field: "traffic.capture.map",
-                    source: Box::new(error.into()),
+                    problem: Box::new(error.into()),
                 })?
             }
         };
@@ -105,7 +105,7 @@ impl Source {
                 _ if in_training => "traffic.capture.train",
                 _ => "traffic.capture.path",
             };
-            RunnerError::Capture { field, source: Box::new(source) }
+            RunnerError::Capture { field, problem: Box::new(source) }
         })?;
         let flows: usize = data.replay.iter().map(phalanx_core::FlowBatch::rows).sum();
         info!(flows, features = data.schema.width(), "capture read");
@@ -143,6 +143,6 @@ fn refuse(field: &'static str, file: &Path) -> impl FnOnce(io::Error) -> RunnerE
             _ => FileProblem::Io(error),
         };
         let source = CaptureError::File { file: file.to_owned(), problem };
-        RunnerError::Capture { field, source: Box::new(source) }
+        RunnerError::Capture { field, problem: Box::new(source) }
     }
 }

@@ -18,7 +18,10 @@ fn shipped(name: &str) -> Scenario {
     let path = format!("{}/../../scenarios/{name}.ron", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
     let extensions = Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES;
-    ron::Options::default().with_default_extension(extensions).from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+    ron::Options::default()
+        .with_default_extension(extensions)
+        .from_str(&text)
+        .unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
 fn one_tick(bencher: Bencher<'_, '_>, name: &str, threads: usize) {

@@ -10,7 +10,6 @@ use phalanx_consensus::BetaReputation;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
-use phalanx_detect::Detector;
 
 use crate::traffic::Role;
 
@@ -60,13 +59,18 @@ impl Behaviour {
     }
 }
 
-/// The fitted detector with its threshold, and the flows that the next one is fitted to.
+/// What the agent scores and flags flows with.
 #[derive(Component, Debug)]
-pub(crate) struct Model {
+pub(crate) struct Detector {
     /// Scores flows.
-    pub(crate) detector: Arc<dyn Detector>,
+    pub(crate) scorer: Arc<dyn phalanx_detect::Detector>,
     /// A flow is flagged if its score is above this.
     pub(crate) threshold: f64,
+}
+
+/// What the agent has learned from: the flows that its next detector is fitted to.
+#[derive(Component, Debug)]
+pub(crate) struct Model {
     /// Recent flows.
     pub(crate) window: Window,
 }

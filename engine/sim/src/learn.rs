@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use phalanx_core::{AgentId, Purpose, Tick};
-use phalanx_detect::{DetectError, Detector, FitScratch, ForestConfig, IsolationForest, ZScore};
+use phalanx_detect::{DetectError, FitScratch, ForestConfig, IsolationForest, ZScore};
 
-use crate::agent::Window;
+use crate::agent::{Detector, Window};
 use crate::plan::Plan;
 use crate::scenario;
 
@@ -16,9 +16,9 @@ pub(crate) fn fit(
     generation: Tick,
     window: &Window,
     scratch: &mut FitScratch,
-) -> Result<(Arc<dyn Detector>, f64), DetectError> {
+) -> Result<Detector, DetectError> {
     let rows = window.features();
-    let detector: Arc<dyn Detector> = match plan.scenario.detector {
+    let scorer: Arc<dyn phalanx_detect::Detector> = match plan.scenario.detector {
         scenario::Detector::IsolationForest { trees, sample } => {
             let config = ForestConfig { trees: trees.get(), sample: sample.get() };
             let mut stream = plan.streams.stream(Purpose::Model, agent.0, generation);
@@ -27,8 +27,8 @@ pub(crate) fn fit(
         scenario::Detector::ZScore => Arc::new(ZScore::fit(rows, plan.width)?),
     };
     let mut scores = Vec::new();
-    detector.score(rows, &mut scores)?;
+    scorer.score(rows, &mut scores)?;
     let threshold =
         plan.threshold.threshold(&mut scores).expect("a fitted detector has seen at least one flow");
-    Ok((detector, threshold))
+    Ok(Detector { scorer, threshold })
 }

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use crate::SimError;
 use crate::agent::{
-    Batch, Behaviour, Blacklist, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Model,
-    Outbox, Region, Trust, Window,
+    Batch, Behaviour, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection,
+    Model, Outbox, Region, Trust, Window,
 };
 use crate::learn;
 use crate::plan::Plan;
@@ -31,7 +31,7 @@ impl Coalition {
 pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(), SimError> {
     let behaviours = draw_behaviours(plan);
     let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
-    let models: Vec<Result<Model, SimError>> = homes
+    let models: Vec<Result<(Detector, Model), SimError>> = homes
         .par_iter()
         .enumerate()
         .map_init(FitScratch::default, |scratch, (agent, (host, region))| {
@@ -42,9 +42,10 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(
     world.insert_resource(Coalition(behaviours.iter().map(|b| b.coordinated()).collect()));
     for (index, (model, behaviour)) in models.into_iter().zip(behaviours).enumerate() {
         let (host, region) = homes[index];
+        let (detector, model) = model?;
         world.spawn((
             (Identity(AgentId(index as u32)), host, region, behaviour),
-            (model?, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
+            (detector, model, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
             (Evidence::default(), Outbox::default(), Inbox::default(), Blacklist::default()),
             (
                 Trust::default(),
@@ -63,7 +64,7 @@ fn draw_home(plan: &Plan, source: &Source, agent: u32) -> (Host, Region) {
     let regions = synthetic.regions.get();
     let region = (agent % regions) as u16;
     let role = hosts.draw_role(&mut plan.streams.stream(Purpose::Placement, agent, Tick(0)));
-    (Host { role, address: Address::host(region, agent / regions) }, Region(region))
+    (Host { role, address: Address::host(region, regions, agent / regions) }, Region(region))
 }
 
 /// Populations are disjoint and exact: a fraction of 0.2 of 25 agents is 5 liars, whatever the seed.
@@ -107,7 +108,7 @@ fn first_model(
     source: &Source,
     site: Site,
     scratch: &mut FitScratch,
-) -> Result<Model, SimError> {
+) -> Result<(Detector, Model), SimError> {
     let agent = site.agent;
     let count = plan.scenario.model.warm_up_flows.get() as usize;
     let flows = source.warm_up(site, count, &plan.streams);
@@ -120,7 +121,7 @@ fn first_model(
     for i in 0..flows.rows() {
         window.push(flows.row(i), flows.keys()[i]);
     }
-    let (detector, threshold) = learn::fit(plan, agent, Tick(0), &window, scratch)
+    let detector = learn::fit(plan, agent, Tick(0), &window, scratch)
         .map_err(|e| SimError::Traffic(format!("agent {agent} cannot learn from its training flows: {e}")))?;
-    Ok(Model { detector, threshold, window })
+    Ok((detector, Model { window }))
 }

@@ -5,7 +5,7 @@ use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Blacklist, Blocked, Identity, Inbox, Infection, Model};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Identity, Inbox, Infection, Model};
 use crate::learn;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
@@ -20,7 +20,15 @@ pub(crate) fn adapt(
     siege: Res<Siege>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
-    mut agents: Query<(&Identity, &Batch, &mut Inbox, &mut Blacklist, &mut Infection, &mut Model)>,
+    mut agents: Query<(
+        &Identity,
+        &Batch,
+        &mut Inbox,
+        &mut Blacklist,
+        &mut Infection,
+        &mut Detector,
+        &mut Model,
+    )>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     for letter in mail.take_decisions() {
@@ -32,7 +40,7 @@ pub(crate) fn adapt(
     tally.counts.refits = (0..plan.agents).filter(|agent| due(*agent)).count() as u64;
     rows.par_iter_mut().for_each_init(
         FitScratch::default,
-        |scratch, (identity, batch, inbox, blacklist, infection, model)| {
+        |scratch, (identity, batch, inbox, blacklist, infection, detector, model)| {
             let list = &plan.scenario.blacklist;
             if list.enabled {
                 for signature in &inbox.confirmed {
@@ -50,8 +58,7 @@ pub(crate) fn adapt(
             }
             if due(identity.0.0) {
                 let fitted = learn::fit(&plan, identity.0, now.0.after(1), &model.window, scratch);
-                (model.detector, model.threshold) =
-                    fitted.expect("a window that could be learned from only gains flows");
+                **detector = fitted.expect("a window that could be learned from only gains flows");
             }
         },
     );

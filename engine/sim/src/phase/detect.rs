@@ -4,7 +4,7 @@ use bevy_ecs::system::{Query, Res};
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Blacklist, Blocked, Evidence, Flagged, Identity, Model};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity};
 use crate::plan::{Now, Plan};
 
 /// The detector scores every flow, also those that the blacklist blocks, so that what sharing adds can be told from
@@ -12,18 +12,18 @@ use crate::plan::{Now, Plan};
 pub(crate) fn detect(
     plan: Res<Plan>,
     now: Res<Now>,
-    mut agents: Query<(&Identity, &Model, &mut Batch, &mut Blacklist, &mut Evidence)>,
+    mut agents: Query<(&Identity, &Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
 ) {
     let memory = u64::from(plan.scenario.signature.memory_ticks.get());
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, model, batch, blacklist, evidence)| {
+    rows.par_iter_mut().for_each(|(identity, detector, batch, blacklist, evidence)| {
         let Batch { flows, scores, flagged, blocked } = &mut **batch;
-        model
-            .detector
+        detector
+            .scorer
             .score(flows.features(), scores)
             .expect("generated and checked flows are finite and as wide as the model");
         flagged.clear();
-        flagged.extend(scores.iter().map(|score| *score > model.threshold));
+        flagged.extend(scores.iter().map(|score| *score > detector.threshold));
         blocked.clear();
         for (i, key) in flows.keys().iter().enumerate() {
             blocked.push(blacklist.block(key, flows.row(i), identity.0.0, now.0, plan.matcher));
@@ -33,7 +33,7 @@ pub(crate) fn detect(
             evidence.flagged.push(Flagged {
                 tick: now.0,
                 key: flows.keys()[i],
-                margin: scores[i] - model.threshold,
+                margin: scores[i] - detector.threshold,
                 row: flows.row(i).into(),
                 truth: flows.truth()[i],
             });

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::by_agent;
 use crate::agent::{
-    Batch, Blacklist, Blocked, Encounter, Encounters, Evidence, Identity, Inbox, Infection, Model, Trust,
+    Batch, Blacklist, Blocked, Detector, Encounter, Encounters, Evidence, Identity, Inbox, Infection, Model,
+    Trust,
 };
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
@@ -21,6 +22,7 @@ pub(crate) fn measure(
     mut agents: Query<(
         &Identity,
         &Batch,
+        &Detector,
         &Model,
         &Blacklist,
         &Evidence,
@@ -33,19 +35,23 @@ pub(crate) fn measure(
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     let mixes: Vec<u128> = rows
         .par_iter_mut()
-        .map(|(identity, batch, model, blacklist, evidence, inbox, trust, infection, encounters)| {
-            meet(batch, now.0, &plan, &mut encounters.0);
-            let mut mix = AgentMix::new(identity.0.0);
-            mix_batch(batch, &mut mix);
-            mix.word(model.detector.digest());
-            mix.float(model.threshold);
-            mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
-            blacklist.mix(&mut mix);
-            mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
-            mix.float(trust.0.trust());
-            mix.word(infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)));
-            mix.finish()
-        })
+        .map(
+            |(identity, batch, detector, model, blacklist, evidence, inbox, trust, infection, encounters)| {
+                meet(batch, now.0, &plan, &mut encounters.0);
+                let mut mix = AgentMix::new(identity.0.0);
+                mix_batch(batch, &mut mix);
+                mix.word(detector.scorer.digest());
+                mix.float(detector.threshold);
+                mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
+                blacklist.mix(&mut mix);
+                mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
+                mix.float(trust.0.trust());
+                mix.word(
+                    infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)),
+                );
+                mix.finish()
+            },
+        )
         .collect();
     for (mix, (_, batch, .., infection, _)) in mixes.into_iter().zip(&rows) {
         tally.digest.add_agent(mix);

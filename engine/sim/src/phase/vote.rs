@@ -5,7 +5,7 @@ use phalanx_core::{Purpose, Signature, Stream, Vote};
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Behaviour, Evidence, Identity, Inbox, Matcher, Model, Outbox};
+use crate::agent::{Behaviour, Detector, Evidence, Identity, Inbox, Matcher, Model, Outbox};
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
 use crate::population::Coalition;
@@ -18,15 +18,15 @@ pub(crate) fn vote(
     coalition: Res<Coalition>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
-    mut agents: Query<(&Identity, &Behaviour, &Model, &Evidence, &Inbox, &mut Outbox)>,
+    mut agents: Query<(&Identity, &Behaviour, &Detector, &Model, &Evidence, &Inbox, &mut Outbox)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, behaviour, model, evidence, inbox, outbox)| {
+    rows.par_iter_mut().for_each(|(identity, behaviour, detector, model, evidence, inbox, outbox)| {
         outbox.votes.clear();
         if inbox.reports.is_empty() {
             return;
         }
-        let verdicts = judge(&inbox.reports, model, evidence, plan.matcher);
+        let verdicts = judge(&inbox.reports, detector, model, evidence, plan.matcher);
         let mut stream = plan.streams.stream(Purpose::Adversary, identity.0.0, now.0);
         for (signature, verdict) in inbox.reports.iter().zip(verdicts) {
             let yes = say(**behaviour, verdict, signature, &coalition, &mut stream);
@@ -48,14 +48,15 @@ pub(crate) fn vote(
 /// nothing wrong with. If it has seen none, its model decides: a threat if it would flag the centroid.
 fn judge<S: AsRef<Signature>>(
     signatures: &[S],
+    detector: &Detector,
     model: &Model,
     evidence: &Evidence,
     matcher: Matcher,
 ) -> Vec<bool> {
-    let mut centroids = Vec::with_capacity(signatures.len() * model.detector.width());
+    let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.width());
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
     let mut scores = Vec::new();
-    model.detector.score(&centroids, &mut scores).expect("centroids of finite flows are finite");
+    detector.scorer.score(&centroids, &mut scores).expect("centroids of finite flows are finite");
     signatures
         .iter()
         .zip(scores)
@@ -64,7 +65,7 @@ fn judge<S: AsRef<Signature>>(
             let flagged =
                 evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
             let fine = matcher.count_in(signature, &model.window);
-            if flagged + fine > 0 { flagged >= fine } else { score > model.threshold }
+            if flagged + fine > 0 { flagged >= fine } else { score > detector.threshold }
         })
         .collect()
 }

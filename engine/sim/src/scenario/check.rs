@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::traffic::REGION_HOSTS_MAX;
+use crate::traffic::HOSTS_MAX;
 
 use super::{Attack, Detector, Fraction, Scenario, Traffic};
 
@@ -70,19 +70,16 @@ impl Scenario {
         }
         match &self.traffic {
             Traffic::Synthetic(synthetic) => {
-                let most = u64::from(REGION_HOSTS_MAX) * u64::from(synthetic.regions.get());
-                if synthetic.regions.get() > 255 {
-                    return fail(
-                        "traffic.synthetic.regions",
-                        "10/8 has room for 255 regions: give at most that".to_owned(),
-                    );
+                let regions = synthetic.regions.get();
+                if regions > 255 {
+                    let message = format!("{regions} regions: give at most 255");
+                    return fail("traffic.synthetic.regions", message);
                 }
-                if u64::from(self.agents.get()) > most {
-                    let remedy = format!(
-                        "{} regions hold {most} hosts: give more regions or fewer agents",
-                        synthetic.regions.get()
-                    );
-                    return fail("agents", remedy);
+                let most = HOSTS_MAX / regions * regions;
+                if self.agents.get() > most {
+                    let message =
+                        format!("{} hosts: 10/8 has room for {most} in {regions} regions", self.agents.get());
+                    return fail("agents", message);
                 }
                 let roles = &synthetic.roles;
                 if roles.web.get() + roles.dns.get() + roles.workstation.get() + roles.iot.get() <= 0.0 {

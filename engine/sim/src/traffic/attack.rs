@@ -217,7 +217,7 @@ mod tests {
         let streams = Streams::from_seed(5);
         let mut siege = Siege::new(&[campaign(kind)], 20, &streams);
         let infected: Vec<(u16, AgentId, u32)> =
-            siege.outbreak(Tick(2)).map(|(c, a)| (c, a, Address::host(0, a.0))).collect();
+            siege.outbreak(Tick(2)).map(|(c, a)| (c, a, Address::host(0, 1, a.0))).collect();
         let mut all = Vec::new();
         for tick in 0..ticks {
             siege.advance(Tick(tick), &infected, &streams);

@@ -19,8 +19,8 @@ pub(crate) enum Role {
     Iot,
 }
 
-/// Hosts that a region's /16 holds.
-pub(crate) const REGION_HOSTS_MAX: u32 = 65_534;
+/// Hosts that the world has room for: the addresses of 10/8.
+pub(crate) const HOSTS_MAX: u32 = 1 << 24;
 
 impl Role {
     /// The ports that such a host offers or visits on an ordinary day.
@@ -34,14 +34,16 @@ impl Role {
     }
 }
 
-/// Addresses of the world: agents in 10/8 by region, outside clients and servers in 64/6, attackers in 198.18/15.
+/// Addresses of the world: agents in 10/8 by region, their resolver at 9.9.9.9, outside clients and servers in 64/6, attackers in 198.18/15.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address;
 
 impl Address {
-    /// The address of the `index`-th host of a region.
-    pub(crate) fn host(region: u16, index: u32) -> u32 {
-        10 << 24 | u32::from(region) << 16 | (index + 1)
+    /// The address of the `index`-th host of one of `regions` regions, which share 10/8 equally.
+    pub(crate) fn host(region: u16, regions: u32, index: u32) -> u32 {
+        let size = HOSTS_MAX / regions;
+        assert!(index < size, "the scenario was checked to fit its address plan");
+        (10 << 24) + u32::from(region) * size + index
     }
 
     /// The outside client or server of that popularity rank. The multiplication scatters ranks over the space, so
@@ -179,8 +181,8 @@ fn benign_flow(host: Host, stream: &mut Stream) -> RawFlow {
     }
 }
 
-/// The resolver that all inside hosts ask.
-const RESOLVER: u32 = 10 << 24 | 255 << 16 | 53;
+/// The resolver that all inside hosts ask, 9.9.9.9.
+const RESOLVER: u32 = 0x0909_0909;
 
 /// The key of a flow of which everything is known.
 pub(super) fn key(remote: u32, port: u16, protocol: Protocol) -> FlowKey {
@@ -238,8 +240,11 @@ mod tests {
 
     #[test]
     fn addresses_do_not_overlap() {
-        let inside = Address::host(255, REGION_HOSTS_MAX - 1);
-        assert!(inside >> 24 == 10 && inside != RESOLVER);
+        for (regions, per_region) in [(1, HOSTS_MAX), (3, HOSTS_MAX / 3), (255, HOSTS_MAX / 255)] {
+            let last = Address::host((regions - 1) as u16, regions, per_region - 1);
+            assert!(last >> 24 == 10 && Address::host(0, regions, 0) >> 24 == 10);
+        }
+        assert!(Address::host(0, 3, HOSTS_MAX / 3 - 1) < Address::host(1, 3, 0));
         assert!((0..1000).all(|rank| (64..128).contains(&(Address::outside(rank) >> 24))));
         assert_eq!(Address::attacker(0, 0) >> 16, 198 << 8 | 18);
     }

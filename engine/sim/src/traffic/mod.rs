@@ -13,7 +13,7 @@ use crate::agent::{Host, Region};
 use crate::scenario;
 pub(crate) use attack::{Probe, Siege};
 pub(crate) use features::{RawFlow, finish, schema};
-pub(crate) use host::{Address, REGION_HOSTS_MAX, Role};
+pub(crate) use host::{Address, HOSTS_MAX, Role};
 
 /// Where flows are observed: an agent, its host, its region.
 #[derive(Clone, Copy, Debug)]
