@@ -1,11 +1,13 @@
 //! Adapt: news is acted on, old indicators go, worms get through or not, windows move on, models are refitted.
 
 use bevy_ecs::system::{Query, Res, ResMut};
+use phalanx_core::Signature;
 use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Blacklist, Blocked, Detector, Identity, Inbox, Infection, Model};
+use super::vote::first_hand;
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model};
 use crate::learn;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
@@ -23,6 +25,7 @@ pub(crate) fn adapt(
     mut agents: Query<(
         &Identity,
         &Batch,
+        &Evidence,
         &mut Inbox,
         &mut Blacklist,
         &mut Infection,
@@ -33,17 +36,23 @@ pub(crate) fn adapt(
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     for letter in mail.take_decisions() {
         tally.delivered(&letter);
-        rows[letter.to.index()].2.confirmed.push(letter.signature);
+        rows[letter.to.index()].3.confirmed.push(letter.signature);
     }
     let period = u64::from(plan.scenario.model.refit_ticks);
     let due = |agent: u32| period > 0 && (now.0.0 + 1 + u64::from(agent)).is_multiple_of(period);
     tally.counts.refits = (0..plan.agents).filter(|agent| due(*agent)).count() as u64;
     rows.par_iter_mut().for_each_init(
         FitScratch::default,
-        |scratch, (identity, batch, inbox, blacklist, infection, detector, model)| {
+        |scratch, (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
             let list = &plan.scenario.blacklist;
             if list.enabled {
+                let contradicted =
+                    |s: &Signature| first_hand(s, model, evidence, plan.matcher) == Some(false);
                 for signature in &inbox.confirmed {
+                    // Whoever sees good use of what was confirmed leaves it alone.
+                    if list.own_data_first && contradicted(signature) {
+                        continue;
+                    }
                     blacklist.insert(signature, now.0, list.capacity.get() as usize, plan.matcher);
                 }
                 blacklist.age(now.0, u64::from(list.ttl_ticks.get()));

@@ -62,12 +62,21 @@ fn judge<S: AsRef<Signature>>(
         .zip(scores)
         .map(|(signature, score)| {
             let signature = signature.as_ref();
-            let flagged =
-                evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
-            let fine = matcher.count_in(signature, &model.window);
-            if flagged + fine > 0 { flagged >= fine } else { score > detector.threshold }
+            first_hand(signature, model, evidence, matcher).unwrap_or(score > detector.threshold)
         })
         .collect()
+}
+
+/// What the agent's own flows say of a signature, if it has seen any that it speaks of.
+pub(crate) fn first_hand(
+    signature: &Signature,
+    model: &Model,
+    evidence: &Evidence,
+    matcher: Matcher,
+) -> Option<bool> {
+    let flagged = evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
+    let fine = matcher.count_in(signature, &model.window);
+    (flagged + fine > 0).then_some(flagged >= fine)
 }
 
 /// What the agent says, given what it thinks.

@@ -2,9 +2,16 @@
 
 use thiserror::Error;
 
-use crate::traffic::HOSTS_MAX;
+use crate::traffic::{CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 
-use super::{Attack, Detector, Fraction, Scenario, Traffic};
+use super::{AnomalyRate, Attack, Detector, Gaussian, Scenario, Synthetic, Traffic};
+
+/// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
+const LATENCY_MAX: u32 = 10_000;
+const FLOWS_MIN: f64 = 0.1;
+const FLOWS_MAX: f64 = 1e6;
+const DAY_MAX: u32 = 100_000;
+const FAMILIES_MAX: usize = 1000;
 
 /// Two values of a scenario that cannot both hold.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -33,6 +40,12 @@ impl Scenario {
                 ),
             );
         }
+        if latency.max_ticks > LATENCY_MAX {
+            return fail(
+                "network.latency.max_ticks",
+                format!("{} ticks: give at most {LATENCY_MAX}", latency.max_ticks),
+            );
+        }
         if self.signature.prefix_bits > 32 {
             return fail(
                 "signature.prefix_bits",
@@ -43,7 +56,8 @@ impl Scenario {
             );
         }
         let liars: f64 = self.adversaries.iter().map(|a| a.fraction.get()).fold(0.0, |a, b| a + b);
-        if liars > 1.0 {
+        // A sum of decimal fractions that is 1 on paper may miss it by a few roundings.
+        if liars > 1.0 + 1e-9 {
             return fail(
                 "adversaries",
                 format!("the fractions add up to {liars}: populations are disjoint, give 1 at most"),
@@ -57,10 +71,11 @@ impl Scenario {
                 "a tree of one flow isolates nothing: give at least 2".to_owned(),
             );
         }
+        self.check_campaigns()?;
         self.check_traffic()
     }
 
-    fn check_traffic(&self) -> Result<(), Contradiction> {
+    fn check_campaigns(&self) -> Result<(), Contradiction> {
         let fail = |path: &str, message: String| Err(Contradiction { path: path.to_owned(), message });
         if !matches!(self.traffic, Traffic::Synthetic(_)) && !self.campaigns.is_empty() {
             return fail(
@@ -68,63 +83,121 @@ impl Scenario {
                 "campaigns need synthetic traffic: remove them, or use traffic: Synthetic()".to_owned(),
             );
         }
-        match &self.traffic {
-            Traffic::Synthetic(synthetic) => {
-                let regions = synthetic.regions.get();
-                if regions > 255 {
-                    let message = format!("{regions} regions: give at most 255");
-                    return fail("traffic.synthetic.regions", message);
-                }
-                let most = HOSTS_MAX / regions * regions;
-                if self.agents.get() > most {
-                    let message =
-                        format!("{} hosts: 10/8 has room for {most} in {regions} regions", self.agents.get());
-                    return fail("agents", message);
-                }
-                let roles = &synthetic.roles;
-                if roles.web.get() + roles.dns.get() + roles.workstation.get() + roles.iot.get() <= 0.0 {
-                    return fail(
-                        "traffic.synthetic.roles",
-                        "all weights are 0: give at least one role a weight".to_owned(),
-                    );
-                }
+        if self.campaigns.len() > CAMPAIGNS_MAX {
+            let message = format!("{} campaigns: give at most {CAMPAIGNS_MAX}", self.campaigns.len());
+            return fail("campaigns", message);
+        }
+        for (i, campaign) in self.campaigns.iter().enumerate() {
+            if campaign.sources.get() > SOURCES_MAX {
+                let message = format!("{} addresses: give at most {SOURCES_MAX}", campaign.sources.get());
+                return fail(&format!("campaigns.{i}.sources"), message);
             }
-            Traffic::Gaussian(gaussian) => {
-                if gaussian.columns.is_empty() {
-                    return fail("traffic.gaussian.columns", "no columns: give at least one".to_owned());
-                }
-                let rate = match gaussian.anomalies {
-                    super::AnomalyRate::PerFlow(p) | super::AnomalyRate::PerBatch(p) => p,
-                };
-                if gaussian.families.is_empty() && rate > Fraction::new(0.0) {
-                    return fail(
-                        "traffic.gaussian.families",
-                        "anomalies without a family: give one, or a rate of 0".to_owned(),
-                    );
-                }
-                for (i, family) in gaussian.families.iter().enumerate() {
-                    let (Attack::OffsetSd(values) | Attack::Exactly(values)) = &family.attack;
-                    if values.len() != gaussian.columns.len() || values.iter().any(|v| !v.is_finite()) {
-                        return fail(
-                            &format!("traffic.gaussian.families.{i}.attack"),
-                            format!(
-                                "{} values for {} columns: give one finite number a column",
-                                values.len(),
-                                gaussian.columns.len()
-                            ),
-                        );
-                    }
-                }
-            }
-            Traffic::Capture(capture) => {
-                if capture.path.is_empty() {
-                    return fail(
-                        "traffic.capture.path",
-                        "no file named: give --set traffic.capture.path=FILE".to_owned(),
-                    );
-                }
+            if campaign.rate() > FLOWS_MAX {
+                let message =
+                    format!("{} flows an agent and tick: give at most {FLOWS_MAX}", campaign.rate());
+                return fail(&format!("campaigns.{i}.rate"), message);
             }
         }
         Ok(())
     }
+
+    fn check_traffic(&self) -> Result<(), Contradiction> {
+        let fail = |path: &str, message: String| Err(Contradiction { path: path.to_owned(), message });
+        match &self.traffic {
+            Traffic::Synthetic(synthetic) => self.check_synthetic(synthetic),
+            Traffic::Gaussian(gaussian) => check_gaussian(gaussian),
+            Traffic::Capture(capture) if capture.path.is_empty() => {
+                fail("traffic.capture.path", "no file named: give --set traffic.capture.path=FILE".to_owned())
+            }
+            Traffic::Capture(_) => Ok(()),
+        }
+    }
+
+    fn check_synthetic(&self, synthetic: &Synthetic) -> Result<(), Contradiction> {
+        let fail = |path: &str, message: String| Err(Contradiction { path: path.to_owned(), message });
+        let regions = synthetic.regions.get();
+        if regions > 255 {
+            return fail("traffic.synthetic.regions", format!("{regions} regions: give at most 255"));
+        }
+        let most = HOSTS_MAX / regions * regions;
+        if self.agents.get() > most {
+            let message =
+                format!("{} hosts: 10/8 has room for {most} in {regions} regions", self.agents.get());
+            return fail("agents", message);
+        }
+        let flows = synthetic.flows.get();
+        if !(FLOWS_MIN..=FLOWS_MAX).contains(&flows) {
+            let message = format!("{flows} flows an agent and tick: give {FLOWS_MIN} to {FLOWS_MAX}");
+            return fail("traffic.synthetic.flows", message);
+        }
+        if synthetic.day_ticks.get() > DAY_MAX {
+            let message = format!("{} ticks: give at most {DAY_MAX}", synthetic.day_ticks.get());
+            return fail("traffic.synthetic.day_ticks", message);
+        }
+        let roles = &synthetic.roles;
+        if roles.web.get() + roles.dns.get() + roles.workstation.get() + roles.iot.get() <= 0.0 {
+            let message = "all weights are 0: give at least one role a weight".to_owned();
+            return fail("traffic.synthetic.roles", message);
+        }
+        Ok(())
+    }
+}
+
+fn check_gaussian(gaussian: &Gaussian) -> Result<(), Contradiction> {
+    let fail = |path: &str, message: String| {
+        Err(Contradiction { path: format!("traffic.gaussian.{path}"), message })
+    };
+    if gaussian.columns.is_empty() {
+        return fail("columns", "no columns: give at least one".to_owned());
+    }
+    for (i, column) in gaussian.columns.iter().enumerate() {
+        if gaussian.columns[..i].iter().any(|other| other.name == column.name) {
+            return fail(
+                &format!("columns.{i}.name"),
+                format!("a second column {:?}: rename it", column.name),
+            );
+        }
+        if !in_range(column.mean, column.sd.get()) {
+            let message = format!(
+                "flows of mean {} and sd {} leave the range of 32-bit floats",
+                column.mean,
+                column.sd.get()
+            );
+            return fail(&format!("columns.{i}"), message);
+        }
+    }
+    let (AnomalyRate::PerFlow(rate) | AnomalyRate::PerBatch(rate)) = gaussian.anomalies;
+    if gaussian.families.is_empty() && rate.get() > 0.0 {
+        return fail("families", "anomalies without a family: give one, or a rate of 0".to_owned());
+    }
+    if gaussian.families.len() > FAMILIES_MAX {
+        let message = format!("{} families: give at most {FAMILIES_MAX}", gaussian.families.len());
+        return fail("families", message);
+    }
+    for (i, family) in gaussian.families.iter().enumerate() {
+        let path = format!("families.{i}.attack");
+        let (Attack::OffsetSd(values) | Attack::Exactly(values)) = &family.attack;
+        if values.len() != gaussian.columns.len() {
+            let (given, needed) = (values.len(), gaussian.columns.len());
+            return fail(&path, format!("{given} values for {needed} columns: give one a column"));
+        }
+        for (value, column) in values.iter().zip(&gaussian.columns) {
+            let fits = match family.attack {
+                Attack::OffsetSd(_) => in_range(column.mean + value * column.sd.get(), column.sd.get()),
+                Attack::Exactly(_) => in_range(*value, 0.0),
+            };
+            if !fits {
+                return fail(
+                    &path,
+                    format!("{value} leaves the range of 32-bit floats in column {:?}", column.name),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether normal draws of this mean and deviation (no draw lies beyond nine) are finite 32-bit floats.
+fn in_range(mean: f64, sd: f64) -> bool {
+    mean.abs() + 9.0 * sd < f64::from(f32::MAX)
 }

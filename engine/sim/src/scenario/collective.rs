@@ -148,6 +148,8 @@ impl Default for Trust {
 pub struct Blacklist {
     /// Whether confirmed signatures are applied at all.
     pub enabled: bool,
+    /// Whether an agent whose own flows contradict a confirmed signature leaves it alone.
+    pub own_data_first: bool,
     /// Ticks after its last sighting at which an entry is dropped.
     pub ttl_ticks: Positive,
     /// Entries an agent holds at most; the longest unseen goes first.
@@ -160,7 +162,13 @@ pub struct Blacklist {
 
 impl Default for Blacklist {
     fn default() -> Self {
-        Self { enabled: true, ttl_ticks: Positive::new(200), capacity: Positive::new(1024), radius: None }
+        Self {
+            enabled: true,
+            own_data_first: true,
+            ttl_ticks: Positive::new(200),
+            capacity: Positive::new(1024),
+            radius: None,
+        }
     }
 }
 

@@ -17,22 +17,22 @@ impl Scenario {
     pub fn memory_bytes(&self) -> u64 {
         let agents = u64::from(self.agents.get());
         let (width, flows) = match &self.traffic {
-            Traffic::Synthetic(synthetic) => (9, synthetic.flows.get() as u64 + 1),
+            Traffic::Synthetic(synthetic) => (9, (synthetic.flows.get() as u64).saturating_add(1)),
             Traffic::Gaussian(gaussian) => (gaussian.columns.len() as u64, u64::from(gaussian.flows.get())),
             Traffic::Capture(_) => (CAPTURE_WIDTH, 100),
         };
         let model = match self.detector {
             Detector::IsolationForest { trees, sample } => {
-                u64::from(trees.get()) * u64::from(sample.get()) * 2 * NODE_BYTES
+                u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(2 * NODE_BYTES)
             }
             Detector::ZScore => width * 16,
         };
         let row = width * 4 + 16;
-        let window = u64::from(self.model.window_flows.get()) * row;
-        let batch = flows * (row + 24);
+        let window = u64::from(self.model.window_flows.get()).saturating_mul(row);
+        let batch = flows.saturating_mul(row + 24);
         // Every agent may report, and every report is under way to everybody.
         let mail = if self.network.enabled { agents.saturating_mul(agents).saturating_mul(40) } else { 0 };
-        let per_agent = AGENT_BYTES + model + window + batch;
+        let per_agent = AGENT_BYTES.saturating_add(model).saturating_add(window).saturating_add(batch);
         agents.saturating_mul(per_agent).saturating_add(mail).saturating_add(BASE_BYTES)
     }
 }

@@ -34,6 +34,10 @@ impl Role {
     }
 }
 
+/// Campaigns, and addresses of one campaign, that 198.18/15 has room for.
+pub(crate) const CAMPAIGNS_MAX: usize = 32;
+pub(crate) const SOURCES_MAX: u32 = 4096;
+
 /// Addresses of the world: agents in 10/8 by region, their resolver at 9.9.9.9, outside clients and servers in 64/6, attackers in 198.18/15.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address;
@@ -54,7 +58,7 @@ impl Address {
 
     /// The `index`-th address of an attacking campaign.
     pub(crate) fn attacker(campaign: usize, index: u32) -> u32 {
-        (198 << 24 | 18 << 16) + ((campaign as u32) << 12) + index
+        (198 << 24 | 18 << 16) + campaign as u32 * SOURCES_MAX + index
     }
 }
 

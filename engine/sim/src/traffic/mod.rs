@@ -13,7 +13,7 @@ use crate::agent::{Host, Region};
 use crate::scenario;
 pub(crate) use attack::{Probe, Siege};
 pub(crate) use features::{RawFlow, finish, schema};
-pub(crate) use host::{Address, HOSTS_MAX, Role};
+pub(crate) use host::{Address, CAMPAIGNS_MAX, HOSTS_MAX, Role, SOURCES_MAX};
 
 /// Where flows are observed: an agent, its host, its region.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,10 @@ impl Source {
                     hosts.benign(site, tick, &mut stream, &mut batch);
                     finish(&mut batch);
                     all.extend_from(&batch, 0..batch.rows());
-                    if all.rows() >= count && tick + 1 >= hosts.day_ticks() || all.rows() >= 64 * count {
+                    let days = (tick + 1) / hosts.day_ticks();
+                    if days >= 1 && (all.rows() >= count || days >= WARM_UP_DAYS_MAX)
+                        || all.rows() >= 64 * count
+                    {
                         break;
                     }
                 }
@@ -109,6 +112,9 @@ impl Source {
         all
     }
 }
+
+/// A host that is nearly silent learns from what these days bring, however little.
+const WARM_UP_DAYS_MAX: u64 = 30;
 
 /// The rows of a shard that belong to a tick: all rows, spread evenly over all ticks, each exactly once.
 fn share(rows: usize, tick: u64, ticks: u64) -> std::ops::Range<usize> {
