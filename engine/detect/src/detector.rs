@@ -1,6 +1,9 @@
 //! What a detector is: rows in, scores out.
 
 use std::fmt;
+use std::sync::Arc;
+
+use phalanx_core::AgentMix;
 
 /// A fitted model that says how unusual a row is.
 ///
@@ -20,6 +23,34 @@ pub trait Detector: Send + Sync + fmt::Debug {
 
     /// Digest of the fitted model, for fingerprints: equal models have equal digests on every machine.
     fn digest(&self) -> u64;
+}
+
+impl<D: Detector + ?Sized> Detector for Arc<D> {
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
+        (**self).score(rows, scores)
+    }
+
+    fn digest(&self) -> u64 {
+        (**self).digest()
+    }
+}
+
+impl<D: Detector + ?Sized> Detector for Box<D> {
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
+        (**self).score(rows, scores)
+    }
+
+    fn digest(&self) -> u64 {
+        (**self).digest()
+    }
 }
 
 /// Why rows could not be learnt from or scored.
@@ -53,12 +84,69 @@ pub enum DetectError {
     /// Trees cannot grow from no rows.
     #[error("a tree needs a sample of at least one row; set `sample` to 1 or more")]
     NoSample,
+    /// A configuration value outside its range.
+    #[error("`{name}` must be {range}; correct the configuration")]
+    Parameter {
+        /// Field of the configuration.
+        name: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
     /// Positions in the slice no longer fit 32 bits.
     #[error("{length} training values exceed the limit of 2^32 - 1; fit to a part of the rows")]
     TooLarge {
         /// Values in the slice.
         length: usize,
     },
+    /// Two models, or a model and its configuration, speak of different numbers of features.
+    #[error("{actual} features where the model has {expected}; give both the same schema")]
+    WidthDiffers {
+        /// Features a row of the model that is kept.
+        expected: usize,
+        /// Features a row of what was given.
+        actual: usize,
+    },
+    /// Histograms over different edges have no common counts.
+    #[error("the models count over different bins; fit both over the same ranges and configuration")]
+    BinsDiffer,
+    /// There is no detector of that name.
+    #[error("no detector is called `{name}`{}; known are {}", suggestion(nearest.as_ref()), list(known))]
+    UnknownDetector {
+        /// What was asked for.
+        name: String,
+        /// The known name that is spelt most like it, if one is close.
+        nearest: Option<&'static str>,
+        /// All known names.
+        known: &'static [&'static str],
+    },
+    /// The detector has no parameter of that name.
+    #[error("`{detector}` has no parameter `{name}`; it has {}", list(known))]
+    UnknownParameter {
+        /// Name of the detector.
+        detector: &'static str,
+        /// What was asked for.
+        name: String,
+        /// All parameters it has.
+        known: &'static [&'static str],
+    },
+    /// A parameter's text is not of its type.
+    #[error("`{name}` cannot be `{value}`; give {expected}")]
+    ParameterText {
+        /// The parameter's name.
+        name: String,
+        /// The text.
+        value: String,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn suggestion(nearest: Option<&&'static str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"))
 }
 
 /// Number of rows in `rows`.
@@ -86,6 +174,55 @@ pub(crate) fn check_finite(rows: &[f32], width: usize) -> Result<(), DetectError
         }
     }
     Ok(())
+}
+
+/// Number of rows to learn from: at least one, and all values finite.
+pub(crate) fn training_rows(rows: &[f32], width: usize) -> Result<usize, DetectError> {
+    let count = row_count(rows, width)?;
+    if count == 0 {
+        return Err(DetectError::NoRows);
+    }
+    check_finite(rows, width)?;
+    Ok(count)
+}
+
+/// Fails unless two models have as many features.
+pub(crate) fn same_width(expected: usize, actual: usize) -> Result<(), DetectError> {
+    if expected == actual { Ok(()) } else { Err(DetectError::WidthDiffers { expected, actual }) }
+}
+
+/// Fails with the parameter's name unless `valid`.
+pub(crate) fn check_parameter(
+    valid: bool,
+    name: &'static str,
+    range: &'static str,
+) -> Result<(), DetectError> {
+    if valid { Ok(()) } else { Err(DetectError::Parameter { name, range }) }
+}
+
+/// The values of one feature, row after row.
+pub(crate) fn column(rows: &[f32], width: usize, feature: usize) -> impl Iterator<Item = f32> {
+    rows.iter().skip(feature).step_by(width).copied()
+}
+
+/// Maps `[0, ∞]` to `[0, 1]`: `x / (1 + x)`.
+///
+/// Strictly increasing in the reals. In an `f64` values stay apart that differ by more than `2^-52 (1 + x)²`.
+pub(crate) fn unit(x: f64) -> f64 {
+    if x == f64::INFINITY { 1.0 } else { x / (1.0 + x) }
+}
+
+/// Maps `[0, ∞]` to `[0, 1]` for values that may be astronomic, such as distances: [`unit`] of `ln(1 + x)`.
+///
+/// Values stay apart that differ by 1e-9 of themselves, up to the greatest float.
+pub(crate) fn unit_log(x: f64) -> f64 {
+    unit(libm::log1p(x))
+}
+
+/// A digest of 64 bits.
+pub(crate) fn finish(mix: AgentMix) -> u64 {
+    let digest = mix.finish();
+    digest as u64 ^ (digest >> 64) as u64
 }
 
 #[cfg(test)]

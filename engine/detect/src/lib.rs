@@ -1,14 +1,21 @@
 //! Anomaly detectors, threshold policies and detection metrics: plain slices in, scores out.
 //!
-//! *It is* three small shelves that are useful without the rest of Phalanx:
-//! - detectors behind one trait, [`Detector`]: [`IsolationForest`] (Liu, Ting, Zhou 2008) and the cheap baseline
-//!   [`ZScore`];
-//! - [`ThresholdPolicy`], which turns training scores into the limit above which a row is flagged;
+//! *It is* a few shelves that are useful without the rest of Phalanx:
+//! - detectors behind one trait, [`Detector`], by name from [`DetectorKind`]: forests ([`IsolationForest`],
+//!   [`ExtendedForest`]), distributions of features ([`ZScore`], [`Ecod`], [`Copod`], [`Hbos`], [`Loda`]), distances
+//!   ([`Knn`], [`Mahalanobis`], [`Pca`]) and the [`Ensemble`];
+//! - streaming detectors, [`StreamingDetector`], which learn from every row: [`HalfSpaceTrees`],
+//!   [`RobustRandomCutForest`] and the control charts [`Ewma`] and [`Cusum`]; [`Adwin`] and [`PageHinkley`] say when a
+//!   model of the past should be fitted anew;
+//! - [`RuleDetector`], the bar of rules written by hand;
+//! - [`Transform`], what is done to the columns of raw rows, saved with the model;
+//! - [`ThresholdPolicy`], which turns calibration scores into the limit above which a row is flagged, with promises on the
+//!   false-positive rate; [`Calibration`], which makes scores of several agents comparable;
 //! - metrics: [`Confusion`], exact [`roc_auc`] and [`average_precision`], and [`ScoreHistogram`] for runs whose
 //!   scores are too many to keep.
 //!
-//! *It is not* a data-frame library, a feature pipeline or an online learner, and it never does IO: rows arrive as
-//! `&[f32]`, row-major, `rows × width`, already scaled and encoded by the caller.
+//! *It is not* a data-frame library or a feature extractor, and it never does IO: rows arrive as `&[f32]`, row-major,
+//! `rows × width`, categories as numbers.
 //!
 //! Every result is the same bits on any machine, in debug and release: random numbers come from a
 //! [`phalanx_core::Stream`], transcendentals from `libm`, and sums run in a fixed order. Broken input (NaN, a
@@ -41,18 +48,55 @@
 //! # Ok::<(), phalanx_detect::DetectError>(())
 //! ```
 
+mod calibration;
 mod confusion;
+mod copod;
+mod covariance;
 mod curve;
 mod detector;
+mod drift;
+mod ecod;
+mod ensemble;
+mod extended_forest;
 mod forest;
+mod hbos;
 mod histogram;
+mod knn;
+mod loda;
+mod mahalanobis;
+mod pca;
+mod registry;
+mod rules;
+mod scaling;
+mod streaming;
+mod tails;
 mod threshold;
+mod transform;
 mod zscore;
 
+pub use calibration::{CalibratedDetector, Calibration};
 pub use confusion::Confusion;
+pub use copod::Copod;
 pub use curve::{average_precision, roc_auc};
 pub use detector::{DetectError, Detector};
+pub use drift::{Adwin, DriftDetector, PageHinkley, PageHinkleyConfig};
+pub use ecod::Ecod;
+pub use ensemble::{Ensemble, EnsembleConfig};
+pub use extended_forest::{ExtendedForest, ExtendedForestConfig, FeatureDraw};
 pub use forest::{FitScratch, ForestConfig, IsolationForest, average_path_length};
+pub use hbos::{Hbos, HbosConfig};
 pub use histogram::ScoreHistogram;
-pub use threshold::ThresholdPolicy;
+pub use knn::{Knn, KnnConfig};
+pub use loda::{Loda, LodaConfig};
+pub use mahalanobis::{Mahalanobis, MahalanobisConfig};
+pub use pca::{Pca, PcaConfig};
+pub use registry::DetectorKind;
+pub use rules::{Clause, Comparison, Rule, RuleDetector};
+pub use scaling::Scaling;
+pub use streaming::{
+    Baseline, Cusum, CusumConfig, Ewma, EwmaConfig, HalfSpaceConfig, HalfSpaceTrees, RandomCutConfig,
+    RobustRandomCutForest, Side, StreamingDetector,
+};
+pub use threshold::{Conformal, Threshold, ThresholdError, ThresholdPolicy, benjamini_hochberg};
+pub use transform::{ColumnKind, Transform, TransformError, TransformedDetector};
 pub use zscore::ZScore;

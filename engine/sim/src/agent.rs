@@ -10,7 +10,9 @@ use phalanx_consensus::BetaReputation;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
+use phalanx_detect::{DriftDetector, Threshold};
 
+use crate::scorer::Scorer;
 use crate::traffic::Role;
 
 /// Who the agent is. Never changes.
@@ -63,9 +65,18 @@ impl Behaviour {
 #[derive(Component, Debug)]
 pub(crate) struct Detector {
     /// Scores flows.
-    pub(crate) scorer: Arc<dyn phalanx_detect::Detector>,
-    /// A flow is flagged if its score is above this.
-    pub(crate) threshold: f64,
+    pub(crate) scorer: Scorer,
+    /// Flags scores.
+    pub(crate) threshold: Threshold,
+    /// The tick from which on it has been in use.
+    pub(crate) since: Tick,
+}
+
+impl Detector {
+    /// Another handle of the same detector; see [`Scorer::share`].
+    pub(crate) fn share(&self) -> Self {
+        Self { scorer: self.scorer.share(), threshold: self.threshold.clone(), since: self.since }
+    }
 }
 
 /// What the agent has learned from: the flows that its next detector is fitted to.
@@ -73,6 +84,10 @@ pub(crate) struct Detector {
 pub(crate) struct Model {
     /// Recent flows.
     pub(crate) window: Window,
+    /// Watches for a change of the scores, if the scenario asks for it.
+    pub(crate) drift: Option<Box<dyn DriftDetector>>,
+    /// Flows still to be seen before a model of the time after a change is fitted.
+    pub(crate) relearn: u32,
 }
 
 /// The flows of this tick and what was found in them. Row i of each is flow i.
@@ -173,23 +188,32 @@ pub(crate) struct Window {
     next: usize,
     features: Vec<f32>,
     keys: Vec<FlowKey>,
+    /// Whether nothing was found wrong with the flow.
+    fine: Vec<bool>,
 }
 
 impl Window {
     pub(crate) fn new(width: usize, capacity: usize) -> Self {
-        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new() }
+        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new(), fine: Vec::new() }
     }
 
     /// Appends a flow; the oldest goes once the window is full.
-    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey) {
+    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey, fine: bool) {
         if self.keys.len() < self.capacity {
             self.features.extend_from_slice(row);
             self.keys.push(key);
+            self.fine.push(fine);
         } else {
             self.features[self.next * self.width..(self.next + 1) * self.width].copy_from_slice(row);
             self.keys[self.next] = key;
+            self.fine[self.next] = fine;
         }
         self.next = (self.next + 1) % self.capacity;
+    }
+
+    /// Flows it holds at most.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// All flows, `len × width`, in no order of time.
@@ -200,6 +224,11 @@ impl Window {
     /// Flow `index`.
     pub(crate) fn row(&self, index: usize) -> &[f32] {
         &self.features[index * self.width..(index + 1) * self.width]
+    }
+
+    /// Whether nothing was found wrong with any flow that the indicator names: then nobody here would miss it.
+    pub(crate) fn spared_by(&self, indicator: &Indicator) -> bool {
+        !self.keys.iter().zip(&self.fine).any(|(key, fine)| *fine && indicator.matches(key))
     }
 
     /// Keys of all flows.
@@ -235,9 +264,9 @@ impl Matcher {
         }
     }
 
-    /// How many flows of a window the signature speaks of.
-    pub(crate) fn count_in(self, signature: &Signature, window: &Window) -> usize {
-        let keys = window.keys().iter().enumerate();
+    /// How many flows of a window that nothing was found wrong with the signature speaks of.
+    pub(crate) fn count_fine(self, signature: &Signature, window: &Window) -> usize {
+        let keys = window.keys.iter().enumerate().filter(|(i, _)| window.fine[*i]);
         keys.filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
     }
 

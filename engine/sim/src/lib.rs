@@ -30,6 +30,7 @@ mod plan;
 mod population;
 pub mod record;
 pub mod scenario;
+mod scorer;
 mod simulation;
 pub mod summary;
 mod tally;

@@ -2,11 +2,12 @@
 
 use bevy_ecs::resource::Resource;
 use phalanx_consensus::Quorum;
-use phalanx_core::{Streams, Tick};
+use phalanx_core::{Schema, Streams, Tick};
 use phalanx_detect::ThresholdPolicy;
 
 use crate::agent::Matcher;
-use crate::scenario::{Scenario, Threshold, Traffic};
+use crate::learn;
+use crate::scenario::{Scenario, Traffic};
 use crate::traffic::Source;
 
 /// Constants of the run.
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) streams: Streams,
     /// Number of agents.
     pub(crate) agents: u32,
+    /// Columns of all flows.
+    pub(crate) schema: Schema,
     /// Features a flow.
     pub(crate) width: usize,
     /// How signatures are compared with flows.
@@ -39,20 +42,17 @@ impl Plan {
             (Traffic::Gaussian(gaussian), _) => gaussian.families.iter().map(|f| f.name.clone()).collect(),
             _ => campaign_names(scenario),
         };
+        let schema = source.schema();
         Self {
             streams: Streams::from_seed(scenario.seed),
             agents: scenario.agents.get(),
-            width: source.schema().width(),
+            width: schema.width(),
+            schema,
             matcher: Matcher {
                 radius: scenario.blacklist.radius.map(crate::scenario::PositiveReal::get),
                 prefix_bits: scenario.signature.prefix_bits,
             },
-            threshold: match scenario.threshold {
-                Threshold::Quantile { contamination } => {
-                    ThresholdPolicy::Quantile { contamination: contamination.get() }
-                }
-                Threshold::Fixed(score) => ThresholdPolicy::Fixed(score.get()),
-            },
+            threshold: learn::policy(scenario.threshold),
             quorum: Quorum::new(scenario.consensus.quorum.get()),
             campaigns,
             scenario: scenario.clone(),

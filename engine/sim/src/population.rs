@@ -3,7 +3,7 @@
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::World;
 use phalanx_core::{AgentId, FlowBatch, Purpose, Tick};
-use phalanx_detect::FitScratch;
+use phalanx_detect::{DetectError, FitScratch};
 use rayon::prelude::*;
 
 use crate::SimError;
@@ -11,9 +11,9 @@ use crate::agent::{
     Batch, Behaviour, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection,
     Model, Outbox, Region, Trust, Window,
 };
-use crate::learn;
+use crate::learn::{self, Commons};
 use crate::plan::Plan;
-use crate::scenario::{AdversaryKind, Placement, Traffic};
+use crate::scenario::{AdversaryKind, Owner, Placement, Threshold, Traffic};
 use crate::traffic::{Address, Role, Site, Source};
 
 /// The coordinated liars, who know each other.
@@ -31,18 +31,40 @@ impl Coalition {
 pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(), SimError> {
     let behaviours = draw_behaviours(plan);
     let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
-    let models: Vec<Result<(Detector, Model), SimError>> = homes
-        .par_iter()
+    let sites: Vec<Site> = homes
+        .iter()
         .enumerate()
-        .map_init(FitScratch::default, |scratch, (agent, (host, region))| {
-            let site = Site { agent: AgentId(agent as u32), host: *host, region: *region };
-            first_model(plan, source, site, scratch)
+        .map(|(agent, (host, region))| Site { agent: AgentId(agent as u32), host: *host, region: *region })
+        .collect();
+    let windows = sites.par_iter().map(|site| warm_up(plan, source, *site)).collect::<Result<Vec<_>, _>>()?;
+    let commons = draw_commons(plan, &windows);
+    let owners = Owners::new(plan, &sites);
+    let mut detectors: Vec<Option<Result<Detector, DetectError>>> = sites
+        .par_iter()
+        .zip(&windows)
+        .map_init(FitScratch::default, |scratch, (site, window)| {
+            let owner = owners.of(site.agent) == site.agent;
+            owner.then(|| learn::fit(plan, &commons, site.agent, Tick(0), window, scratch))
         })
         .collect();
+    for agent in sites.iter().map(|site| site.agent) {
+        let owner = owners.of(agent);
+        if owner != agent {
+            let Some(Ok(shared)) = &detectors[owner.index()] else { continue };
+            detectors[agent.index()] = Some(Ok(shared.share()));
+        }
+    }
+    world.insert_resource(commons);
+    world.insert_resource(owners);
     world.insert_resource(Coalition(behaviours.iter().map(|b| b.coordinated()).collect()));
-    for (index, (model, behaviour)) in models.into_iter().zip(behaviours).enumerate() {
+    for (index, ((detector, window), behaviour)) in
+        detectors.into_iter().zip(windows).zip(behaviours).enumerate()
+    {
         let (host, region) = homes[index];
-        let (detector, model) = model?;
+        let detector = detector.expect("owners come before those who share with them").map_err(|e| {
+            SimError::Traffic(format!("agent {index} cannot learn from its training flows: {e}"))
+        })?;
+        let model = Model { window, drift: learn::drift(&plan.scenario), relearn: 0 };
         world.spawn((
             (Identity(AgentId(index as u32)), host, region, behaviour),
             (detector, model, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
@@ -75,7 +97,8 @@ fn draw_behaviours(plan: &Plan) -> Vec<Behaviour> {
     // Populations placed first take theirs before the random ones, so that the two cannot collide.
     let (first, random): (Vec<_>, Vec<_>) =
         plan.scenario.adversaries.iter().partition(|a| a.placement == Placement::First);
-    let mut lowest = (0..plan.agents).collect::<Vec<_>>().into_iter();
+    let mut lowest = 0..plan.agents;
+    let mut shuffled = order.into_iter();
     for adversary in first.iter().chain(&random) {
         let behaviour = match adversary.kind {
             AdversaryKind::FalseReport => {
@@ -90,7 +113,7 @@ fn draw_behaviours(plan: &Plan) -> Vec<Behaviour> {
             let free = |agent: &u32| behaviours[*agent as usize] == Behaviour::Honest;
             let next = match adversary.placement {
                 Placement::First => lowest.find(free),
-                Placement::Random => order.iter().copied().find(free),
+                Placement::Random => shuffled.find(free),
             };
             // Rounding several fractions up can ask for one agent more than there are.
             let Some(agent) = next else { break };
@@ -103,25 +126,62 @@ fn draw_behaviours(plan: &Plan) -> Vec<Behaviour> {
 /// The placement stream that draws liars; agents' own and campaigns' lie elsewhere.
 const LIARS: u32 = (1 << 31) - 1;
 
-fn first_model(
-    plan: &Plan,
-    source: &Source,
-    site: Site,
-    scratch: &mut FitScratch,
-) -> Result<(Detector, Model), SimError> {
-    let agent = site.agent;
+/// The flows that an agent first learns from.
+fn warm_up(plan: &Plan, source: &Source, site: Site) -> Result<Window, SimError> {
     let count = plan.scenario.model.warm_up_flows.get() as usize;
     let flows = source.warm_up(site, count, &plan.streams);
     if flows.is_empty() {
         return Err(SimError::Traffic(format!(
-            "agent {agent} has no training flows: use fewer agents, or split: Iid"
+            "agent {} has no training flows: use fewer agents, or split: Iid",
+            site.agent
         )));
     }
     let mut window = Window::new(plan.width, plan.scenario.model.window_flows.get() as usize);
     for i in 0..flows.rows() {
-        window.push(flows.row(i), flows.keys()[i]);
+        window.push(flows.row(i), flows.keys()[i], true);
     }
-    let detector = learn::fit(plan, agent, Tick(0), &window, scratch)
-        .map_err(|e| SimError::Traffic(format!("agent {agent} cannot learn from its training flows: {e}")))?;
-    Ok((detector, Model { window }))
+    Ok(window)
+}
+
+/// Flows that a shared threshold is calibrated on, at most.
+const COMMONS_ROWS: usize = 4096;
+
+/// As many flows from every agent, evenly spaced over its window; from fewer agents where there are too many.
+fn draw_commons(plan: &Plan, windows: &[Window]) -> Commons {
+    if !matches!(plan.scenario.threshold, Threshold::SharedQuantile { .. }) {
+        return Commons::default();
+    }
+    let stride = windows.len().div_ceil(COMMONS_ROWS);
+    let each = (COMMONS_ROWS / windows.len()).max(1);
+    let mut rows = Vec::new();
+    for window in windows.iter().step_by(stride) {
+        let have = window.keys().len();
+        (0..each.min(have)).for_each(|k| rows.extend_from_slice(window.row(k * have / each.min(have))));
+    }
+    Commons(rows)
+}
+
+/// Whose detector each agent uses: its own, or that of the first agent of its role.
+#[derive(Resource, Debug)]
+pub(crate) struct Owners(Vec<AgentId>);
+
+impl Owners {
+    fn new(plan: &Plan, sites: &[Site]) -> Self {
+        let of = |site: &Site| match plan.scenario.model.owner {
+            Owner::Agent => site.agent,
+            Owner::Role => {
+                sites
+                    .iter()
+                    .find(|other| other.host.role == site.host.role)
+                    .expect("an agent has its own role at least")
+                    .agent
+            }
+        };
+        Self(sites.iter().map(of).collect())
+    }
+
+    /// Whose detector this agent uses.
+    pub(crate) fn of(&self, agent: AgentId) -> AgentId {
+        self.0[agent.index()]
+    }
 }

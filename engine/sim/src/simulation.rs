@@ -11,11 +11,11 @@ use crate::distribution::Distribution;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
 use crate::record::TickRecord;
-use crate::scenario::{Scenario, Traffic};
+use crate::scenario::{self, Scenario, Traffic};
 use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
 use crate::traffic::{Siege, Source};
-use crate::{SimError, TrafficInput, population, tick};
+use crate::{SimError, TrafficInput, population, scorer, tick};
 
 /// A running simulation.
 pub struct Simulation {
@@ -39,6 +39,7 @@ impl Simulation {
         scenario.check()?;
         let source = source(scenario, input)?;
         let plan = Plan::new(scenario, &source);
+        check_rules(&plan)?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
             .build()
@@ -124,6 +125,21 @@ impl Simulation {
         self.world.resource::<Tally>().summarise(&mut summary);
         summary
     }
+}
+
+/// Rules may only name features that the traffic has.
+fn check_rules(plan: &Plan) -> Result<(), SimError> {
+    let scenario::Detector::Rules(rules) = &plan.scenario.detector else { return Ok(()) };
+    for written in rules {
+        if let Err(unknown) = scorer::rule(written, &plan.schema) {
+            let known: Vec<&str> = plan.schema.features().iter().map(|f| f.name.as_str()).collect();
+            return Err(SimError::Contradiction(scenario::Contradiction {
+                path: "detector.rules".to_owned(),
+                message: format!("no feature `{unknown}`: the traffic has {}", known.join(", ")),
+            }));
+        }
+    }
+    Ok(())
 }
 
 fn source(scenario: &Scenario, input: TrafficInput) -> Result<Source, SimError> {

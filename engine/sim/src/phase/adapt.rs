@@ -1,25 +1,42 @@
 //! Adapt: news is acted on, old indicators go, worms get through or not, windows move on, models are refitted.
 
+use bevy_ecs::change_detection::Mut;
 use bevy_ecs::system::{Query, Res, ResMut};
-use phalanx_core::Signature;
+use phalanx_core::{AgentId, Signature, Tick};
 use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
 use super::by_agent;
 use super::vote::first_hand;
 use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model};
-use crate::learn;
+use crate::learn::{self, Commons};
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
+use crate::population::Owners;
 use crate::scenario::{CampaignKind, LearnFrom};
+use crate::scorer::Scorer;
 use crate::tally::Tally;
 use crate::traffic::Siege;
+
+/// What the phase reads and writes of an agent.
+type Row<'r, 'w> = (
+    &'r Identity,
+    &'r Batch,
+    &'r Evidence,
+    Mut<'w, Inbox>,
+    Mut<'w, Blacklist>,
+    Mut<'w, Infection>,
+    Mut<'w, Detector>,
+    Mut<'w, Model>,
+);
 
 /// See the module. Agents take turns to refit: agent i is due when `tick + 1 + i` is a multiple of the period.
 pub(crate) fn adapt(
     plan: Res<Plan>,
     now: Res<Now>,
     siege: Res<Siege>,
+    owners: Res<Owners>,
+    commons: Res<Commons>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
     mut agents: Query<(
@@ -39,8 +56,10 @@ pub(crate) fn adapt(
         rows[letter.to.index()].3.confirmed.push(letter.signature);
     }
     let period = u64::from(plan.scenario.model.refit_ticks);
-    let due = |agent: u32| period > 0 && (now.0.0 + 1 + u64::from(agent)).is_multiple_of(period);
-    tally.counts.refits = (0..plan.agents).filter(|agent| due(*agent)).count() as u64;
+    let due = |agent: AgentId| {
+        let turn = (now.0.0 + 1 + u64::from(agent.0)).checked_rem(period) == Some(0);
+        turn && owners.of(agent) == agent
+    };
     rows.par_iter_mut().for_each_init(
         FitScratch::default,
         |scratch, (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
@@ -59,18 +78,65 @@ pub(crate) fn adapt(
             }
             inbox.confirmed.clear();
             infect(identity, batch, infection, &siege, &plan, &now);
-            for i in 0..batch.flows.rows() {
-                let clean = !batch.flagged[i] && batch.blocked[i] == Blocked::No;
-                if clean || plan.scenario.model.learn_from == LearnFrom::All {
-                    model.window.push(batch.flows.row(i), batch.flows.keys()[i]);
+            let fresh = model.watch(batch, plan.scenario.model.warm_up_flows.get());
+            let learned = learnable(batch, inbox, plan.scenario.model.learn_from, fresh);
+            for i in &learned {
+                model.window.push(batch.flows.row(*i), batch.flows.keys()[*i], !batch.flagged[*i]);
+                if let Scorer::Streaming(streaming) = &mut detector.scorer {
+                    streaming.update(batch.flows.row(*i)).expect("observed flows are finite");
                 }
             }
-            if due(identity.0.0) {
-                let fitted = learn::fit(&plan, identity.0, now.0.after(1), &model.window, scratch);
-                **detector = fitted.expect("a window that could be learned from only gains flows");
+            model.relearn = model.relearn.saturating_sub(learned.len() as u32);
+            let changed = fresh && model.relearn == 0;
+            if changed || (model.relearn == 0 && due(identity.0)) {
+                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), &model.window, scratch)
+                    .expect("a window that could be learned from only gains flows");
             }
         },
     );
+    share(&owners, now.0, &mut rows);
+    tally.counts.refits =
+        rows.iter().filter(|row| row.6.since == now.0.after(1) && owners.of(row.0.0) == row.0.0).count()
+            as u64;
+}
+
+/// Whoever uses another agent's detector takes over its new one.
+fn share(owners: &Owners, now: Tick, rows: &mut [Row<'_, '_>]) {
+    let next = now.after(1);
+    for index in 0..rows.len() {
+        let owner = owners.of(rows[index].0.0).index();
+        if owner != index && rows[owner].6.since == next {
+            *rows[index].6 = rows[owner].6.share();
+        }
+    }
+}
+
+/// The flows of a batch that are learned from.
+fn learnable(batch: &Batch, inbox: &Inbox, rule: LearnFrom, relearning: bool) -> Vec<usize> {
+    let open = |i: usize| batch.blocked[i] == Blocked::No;
+    let reported = |i: usize| inbox.heard.iter().any(|(said, _)| said.matches(&batch.flows.keys()[i]));
+    let learned = |i: &usize| match rule {
+        LearnFrom::All => true,
+        _ if relearning => open(*i),
+        LearnFrom::Unflagged => open(*i) && !batch.flagged[*i],
+        LearnFrom::Unreported => open(*i) && !reported(*i),
+    };
+    (0..batch.flows.rows()).filter(learned).collect()
+}
+
+impl Model {
+    /// Watches how often flows are flagged. After a change, until `enough` flows have come, which this says, all of them
+    /// are learned, since the old detector flags what has become normal; then a new one is due.
+    fn watch(&mut self, batch: &Batch, enough: u32) -> bool {
+        let Some(drift) = &mut self.drift else { return false };
+        for i in (0..batch.flows.rows()).filter(|i| batch.blocked[*i] == Blocked::No) {
+            let alarm = drift.update(f64::from(u8::from(batch.flagged[i])));
+            if alarm && self.relearn == 0 {
+                self.relearn = enough.min(self.window.capacity() as u32);
+            }
+        }
+        self.relearn > 0
+    }
 }
 
 /// A worm's probe that reached a vulnerable host and was not blocked infects it.

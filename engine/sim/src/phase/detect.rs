@@ -20,10 +20,10 @@ pub(crate) fn detect(
         let Batch { flows, scores, flagged, blocked } = &mut **batch;
         detector
             .scorer
+            .detector()
             .score(flows.features(), scores)
             .expect("generated and checked flows are finite and as wide as the model");
-        flagged.clear();
-        flagged.extend(scores.iter().map(|score| *score > detector.threshold));
+        detector.threshold.flag(scores, flagged);
         blocked.clear();
         for (i, key) in flows.keys().iter().enumerate() {
             blocked.push(blacklist.block(key, flows.row(i), identity.0.0, now.0, plan.matcher));
@@ -33,7 +33,7 @@ pub(crate) fn detect(
             evidence.flagged.push(Flagged {
                 tick: now.0,
                 key: flows.keys()[i],
-                margin: scores[i] - detector.threshold,
+                margin: scores[i] - detector.threshold.cut(),
                 row: flows.row(i).into(),
                 truth: flows.truth()[i],
             });

@@ -40,8 +40,9 @@ pub(crate) fn measure(
                 meet(batch, now.0, &plan, &mut encounters.0);
                 let mut mix = AgentMix::new(identity.0.0);
                 mix_batch(batch, &mut mix);
-                mix.word(detector.scorer.digest());
-                mix.float(detector.threshold);
+                mix.word(detector.scorer.detector().digest());
+                mix.float(detector.threshold.cut());
+                mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
                 mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
                 blacklist.mix(&mut mix);
                 mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);

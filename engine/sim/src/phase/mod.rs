@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
     clippy::type_complexity,
     reason = "bevy hands systems their parameters by value, and a query's type is the list of what it borrows"
 )]

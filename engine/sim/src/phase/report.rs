@@ -122,12 +122,12 @@ fn condense(plan: &Plan, now: Tick, author: AgentId, model: &Model, evidence: &E
             // agent itself has seen no good use of that service.
             let rest: Vec<&Flagged> =
                 flagged.into_iter().filter(|f| drafts.iter().all(|d| !d.indicator.matches(&f.key))).collect();
-            let unused = |d: &Signature| !model.window.keys().iter().any(|key| d.indicator.matches(key));
+            let unused = |d: &Signature| model.window.spared_by(&d.indicator);
             drafts.extend(groups(&rest, support_min, service).into_iter().map(sign).filter(unused));
             drafts
         }
     };
-    drafts.retain(|d| plan.matcher.count_in(d, &model.window) <= d.support as usize);
+    drafts.retain(|d| plan.matcher.count_fine(d, &model.window) <= d.support as usize);
     drafts.sort_by_key(|d| (std::cmp::Reverse(d.support), d.indicator));
     drafts
 }

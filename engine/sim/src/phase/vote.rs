@@ -53,16 +53,16 @@ fn judge<S: AsRef<Signature>>(
     evidence: &Evidence,
     matcher: Matcher,
 ) -> Vec<bool> {
-    let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.width());
+    let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.detector().width());
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
     let mut scores = Vec::new();
-    detector.scorer.score(&centroids, &mut scores).expect("centroids of finite flows are finite");
+    detector.scorer.detector().score(&centroids, &mut scores).expect("centroids of finite flows are finite");
     signatures
         .iter()
         .zip(scores)
         .map(|(signature, score)| {
             let signature = signature.as_ref();
-            first_hand(signature, model, evidence, matcher).unwrap_or(score > detector.threshold)
+            first_hand(signature, model, evidence, matcher).unwrap_or(score > detector.threshold.cut())
         })
         .collect()
 }
@@ -75,7 +75,7 @@ pub(crate) fn first_hand(
     matcher: Matcher,
 ) -> Option<bool> {
     let flagged = evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
-    let fine = matcher.count_in(signature, &model.window);
+    let fine = matcher.count_fine(signature, &model.window);
     (flagged + fine > 0).then_some(flagged >= fine)
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::traffic::{CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 
-use super::{AnomalyRate, Attack, Detector, Gaussian, Scenario, Synthetic, Traffic};
+use super::{AnomalyRate, Attack, Detector, Drift, Gaussian, Owner, Scenario, Synthetic, Threshold, Traffic};
 
 /// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
 const LATENCY_MAX: u32 = 10_000;
@@ -71,8 +71,45 @@ impl Scenario {
                 "a tree of one flow isolates nothing: give at least 2".to_owned(),
             );
         }
+        self.check_model()?;
         self.check_campaigns()?;
         self.check_traffic()
+    }
+
+    fn check_model(&self) -> Result<(), Contradiction> {
+        let fail = |path: &str, message: &str| {
+            Err(Contradiction { path: path.to_owned(), message: message.to_owned() })
+        };
+        if self.model.owner == Owner::Role {
+            if self.detector.is_streaming() {
+                return fail(
+                    "model.owner",
+                    "a detector that learns from every flow has one owner: give Agent",
+                );
+            }
+            if self.model.drift.is_some() {
+                return fail(
+                    "model.drift",
+                    "a shared model is not refitted for one agent's drift: give owner: Agent",
+                );
+            }
+        }
+        if let Some(Drift::Adwin { delta }) = self.model.drift
+            && delta.get() >= 1.0
+        {
+            return fail("model.drift.adwin.delta", "a probability below 1 is needed: 0.002 is usual");
+        }
+        if let Threshold::PeaksOverThreshold { q } = self.threshold
+            && (q.get() <= 0.0 || q.get() >= 1.0)
+        {
+            return fail("threshold.peaks_over_threshold.q", "the rate must lie between 0 and 1");
+        }
+        if let Detector::Rules(rules) = &self.detector
+            && rules.is_empty()
+        {
+            return fail("detector.rules", "no rules: give at least one");
+        }
+        Ok(())
     }
 
     fn check_campaigns(&self) -> Result<(), Contradiction> {

@@ -1,59 +1,9 @@
-//! How one agent tells good from bad: detector, threshold, model upkeep, and the signatures it makes.
+//! What one agent learns from, and the signatures it makes of what it flags.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fraction, Positive};
-
-/// How flows are scored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub enum Detector {
-    /// Isolation forest (Liu, Ting & Zhou 2008).
-    IsolationForest {
-        /// Number of trees.
-        #[serde(default = "hundred")]
-        trees: Positive,
-        /// Flows that each tree is grown on.
-        #[serde(default = "sample")]
-        sample: Positive,
-    },
-    /// The largest standardised deviation of any feature.
-    ZScore,
-}
-
-fn hundred() -> Positive {
-    Positive::new(100)
-}
-
-fn sample() -> Positive {
-    Positive::new(256)
-}
-
-impl Default for Detector {
-    fn default() -> Self {
-        Self::IsolationForest { trees: hundred(), sample: sample() }
-    }
-}
-
-/// From which score on a flow is flagged.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub enum Threshold {
-    /// Above this quantile's complement of the training scores: `contamination` of them lie above it.
-    Quantile {
-        /// Share of the training flows that is taken to be anomalous.
-        contamination: Fraction,
-    },
-    /// Above this score.
-    Fixed(Fraction),
-}
-
-impl Default for Threshold {
-    fn default() -> Self {
-        Self::Quantile { contamination: Fraction::new(0.02) }
-    }
-}
+use super::Positive;
 
 /// What a detector learns from, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +17,12 @@ pub struct Model {
     pub refit_ticks: u32,
     /// Which flows enter the window.
     pub learn_from: LearnFrom,
+    /// Whose model it is.
+    pub owner: Owner,
+    /// What counts as a change in how often flows are flagged. After one, an agent learns `warm_up_flows` flows, flagged
+    /// or not, and then refits. It cannot tell a new service from an attack that nobody blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
 }
 
 impl Default for Model {
@@ -75,9 +31,38 @@ impl Default for Model {
             warm_up_flows: Positive::new(400),
             window_flows: Positive::new(800),
             refit_ticks: 16,
-            learn_from: LearnFrom::Unflagged,
+            learn_from: LearnFrom::Unreported,
+            owner: Owner::Agent,
+            drift: None,
         }
     }
+}
+
+/// Whose model it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Owner {
+    /// Every agent fits its own.
+    Agent,
+    /// Agents of one role share the model of the first of them: one copy in memory, one fit.
+    Role,
+}
+
+/// How a change in how often flows are flagged is found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Drift {
+    /// An adaptive window (Bifet & Gavaldà 2007).
+    Adwin {
+        /// Chance that a window without change is cut.
+        delta: super::PositiveReal,
+    },
+    /// Cumulative deviations from the running mean (Page 1954, Hinkley 1971).
+    PageHinkley {
+        /// Deviation that is forgiven at each flow.
+        slack: super::NonNegative,
+        /// Sum of deviations that is a change.
+        threshold: super::PositiveReal,
+    },
 }
 
 /// Which flows enter the training window.
@@ -85,8 +70,12 @@ impl Default for Model {
 pub enum LearnFrom {
     /// All of them.
     All,
-    /// Those that neither the detector nor the blacklist flagged, so that attacks do not become normal.
+    /// Those that neither the detector nor the blacklist flagged. What is rare but benign is then never learned, so that
+    /// thresholds creep down from refit to refit.
     Unflagged,
+    /// Those that are not blocked and that no recent report, the agent's own or another's, speaks of: flagged single
+    /// flows are learned, so that thresholds hold, and a reported attacker's unflagged ones are not.
+    Unreported,
 }
 
 /// How flagged flows become signatures.

@@ -22,10 +22,18 @@ impl Scenario {
             Traffic::Capture(_) => (CAPTURE_WIDTH, 100),
         };
         let model = match self.detector {
-            Detector::IsolationForest { trees, sample } => {
+            Detector::IsolationForest { trees, sample, .. }
+            | Detector::ExtendedForest { trees, sample }
+            | Detector::KurtosisForest { trees, sample }
+            | Detector::RandomCutForest { trees, window: sample } => {
                 u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(2 * NODE_BYTES)
             }
-            Detector::ZScore => width * 16,
+            Detector::HalfSpaceTrees { trees, .. } => u64::from(trees.get()) * 512 * 8,
+            // Detectors that keep a sorted or sampled copy of what they were fitted to.
+            Detector::Ecod | Detector::Copod | Detector::Knn { .. } | Detector::Ensemble => {
+                u64::from(self.model.window_flows.get()).saturating_mul(width * 8 + 64)
+            }
+            _ => width * width * 8 + 4096,
         };
         let row = width * 4 + 16;
         let window = u64::from(self.model.window_flows.get()).saturating_mul(row);

@@ -8,6 +8,7 @@ mod bound;
 mod campaign;
 mod check;
 mod collective;
+mod detector;
 mod learning;
 mod memory;
 mod traffic;
@@ -22,8 +23,11 @@ pub use collective::{
     Adversary, AdversaryKind, Blacklist, Consensus, Durability, Latency, Ledger, Network, Placement, Rule,
     Topology, Trust,
 };
-pub use learning::{Detector, Grouping, LearnFrom, Model, Signatures, Threshold};
-pub use traffic::{AnomalyRate, Attack, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic};
+pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};
+pub use learning::{Drift, Grouping, LearnFrom, Model, Owner, Signatures};
+pub use traffic::{
+    AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,
+};
 
 /// A whole scenario. Every field has a default; `runner scenario show FILE` prints them all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

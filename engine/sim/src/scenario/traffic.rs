@@ -37,6 +37,9 @@ pub struct Synthetic {
     pub day_ticks: Positive,
     /// How far the load swings around its mean over a day: 0 is flat, 1 falls to nothing at night.
     pub diurnal: Fraction,
+    /// A lasting change of what is normal, such as a new service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shift: Option<BaselineShift>,
 }
 
 impl Default for Synthetic {
@@ -47,8 +50,19 @@ impl Default for Synthetic {
             regions: Positive::new(3),
             day_ticks: Positive::new(48),
             diurnal: Fraction::new(0.5),
+            shift: None,
         }
     }
+}
+
+/// From one tick on, benign flows carry more (or fewer) bytes in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineShift {
+    /// First tick of the new normal.
+    pub start: u64,
+    /// What bytes are multiplied by.
+    pub factor: PositiveReal,
 }
 
 /// Relative weights of the host roles.

@@ -4,7 +4,7 @@ use phalanx_core::{FlowBatch, FlowKey, Protocol, Stream, Truth};
 
 use super::{RawFlow, Site};
 use crate::agent::{Host, Region};
-use crate::scenario::{Roles, Synthetic};
+use crate::scenario::{BaselineShift, Roles, Synthetic};
 
 /// What a host serves or uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub(crate) struct Hosts {
     flows: f64,
     day_ticks: u64,
     diurnal: f64,
+    shift: Option<BaselineShift>,
     regions: u32,
     roles: Roles,
 }
@@ -84,6 +85,7 @@ impl Hosts {
             flows: scenario.flows.get(),
             day_ticks: u64::from(scenario.day_ticks.get()),
             diurnal: scenario.diurnal.get(),
+            shift: scenario.shift,
             regions: scenario.regions.get(),
             roles: scenario.roles.clone(),
         }
@@ -124,12 +126,27 @@ impl Hosts {
         scale * self.flows * (1.0 + swing * libm::sin(std::f64::consts::TAU * hour))
     }
 
-    /// Appends one tick's benign flows of a host.
-    pub(crate) fn benign(&self, site: Site, tick: u64, stream: &mut Stream, flows: &mut FlowBatch) {
+    /// What bytes are multiplied by at a tick.
+    pub(crate) fn bytes_factor(&self, tick: u64) -> f64 {
+        self.shift.filter(|shift| tick >= shift.start).map_or(1.0, |shift| shift.factor.get())
+    }
+
+    /// Appends one tick's benign flows of a host, their bytes multiplied by a factor.
+    pub(crate) fn benign(
+        &self,
+        site: Site,
+        tick: u64,
+        factor: f64,
+        stream: &mut Stream,
+        flows: &mut FlowBatch,
+    ) {
         let Site { host, region, .. } = site;
         let count = stream.poisson(self.load(host.role, region, tick));
         for _ in 0..count {
-            let raw = if stream.bernoulli(NOISE) { noise(stream) } else { benign_flow(host, stream) };
+            let mut raw = if stream.bernoulli(NOISE) { noise(stream) } else { benign_flow(host, stream) };
+            raw.sent_bytes *= factor;
+            raw.received_bytes *= factor;
+            raw.packets = (raw.packets * factor).max(1.0);
             raw.push_to(host.role, flows);
         }
     }
@@ -223,7 +240,7 @@ mod tests {
             let site = Site { agent: AgentId(0), host, region: Region(0) };
             let mut stream = Streams::from_seed(3).stream(Purpose::Traffic, 0, Tick(0));
             let mut flows = FlowBatch::new(9);
-            (0..400).for_each(|_| hosts.benign(site, tick, &mut stream, &mut flows));
+            (0..400).for_each(|_| hosts.benign(site, tick, 1.0, &mut stream, &mut flows));
             flows.rows() as f64 / 400.0
         };
         // Mean 30·scale·(1 ± 0.5) at the quarter points of a day of 48 ticks; 4·sqrt(mean / 400) of sampling.
