@@ -40,6 +40,26 @@ pub enum CaptureError {
         /// What is wrong.
         problem: CellProblem,
     },
+    /// One place in a binary file.
+    #[error("{file}: byte {offset}: {problem}")]
+    Byte {
+        /// The file as it was named by the caller.
+        file: PathBuf,
+        /// Offset from the start of the (uncompressed) file, from 0.
+        offset: u64,
+        /// What is wrong.
+        problem: ByteProblem,
+    },
+    /// More unreadable records than [`crate::Lenience`] grants.
+    #[error(
+        "more than {skipped_max} records cannot be read, the last is {last}; raise the limit, or repair the file"
+    )]
+    TooManySkipped {
+        /// The limit.
+        skipped_max: u64,
+        /// The first record beyond it.
+        last: Box<CaptureError>,
+    },
     /// The map that describes the file.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -60,6 +80,28 @@ pub enum FileProblem {
     /// `.gz` by name only.
     #[error("is named .gz but is no gzip file; fetch it again, or rename it if it is plain text")]
     NotGzip,
+    /// `.zst` by name only.
+    #[error("is named .zst but is no zstd file; fetch it again, or rename it if it is plain text")]
+    NotZstd,
+    /// No format that starts like this.
+    #[error("starts like no flow format that is known; name the format, or give a map if it is CSV")]
+    UnknownFormat,
+    /// A format that holds rows of features rather than flows, or the reverse.
+    #[error("is {found}, which holds no {wanted}; read it by another function, or name another file")]
+    OtherFormat {
+        /// What it is.
+        found: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// An archive that cannot be used.
+    #[error("array {array:?}: {problem}")]
+    Npz {
+        /// Name of the array in the archive.
+        array: String,
+        /// What is wrong.
+        problem: NpzProblem,
+    },
     /// No row at all.
     #[error("holds no rows; fetch it again, or name another file")]
     Empty,
@@ -69,6 +111,80 @@ pub enum FileProblem {
         /// The map's name.
         map: String,
     },
+}
+
+/// What is wrong with an archive of arrays.
+#[derive(Debug, thiserror::Error)]
+pub enum NpzProblem {
+    /// The archive does not have it, or is none.
+    #[error("cannot be found in the archive ({0}); is this an npz file with arrays X and y?")]
+    Missing(String),
+    /// The bytes end early or do not match their checksum.
+    #[error("cannot be read ({0}); fetch the file again")]
+    Io(#[source] io::Error),
+    /// No NumPy header, or one that is not understood.
+    #[error("has the header {0:?}, which is not understood; save a numeric array of one or two dimensions")]
+    Header(String),
+    /// An element type that is no number.
+    #[error("has elements of type {0:?}; convert to a float, an integer or bool of up to 64 bits")]
+    Element(String),
+    /// Sizes that cannot be.
+    #[error("has {found} rows, expected {expected}; both arrays must have one row a sample")]
+    Rows {
+        /// Rows of `X`.
+        expected: usize,
+        /// Rows found.
+        found: usize,
+    },
+    /// More than the reader grants.
+    #[error("has {values} values, more than {values_max}; split the array")]
+    TooLarge {
+        /// The product of its dimensions.
+        values: u64,
+        /// The limit.
+        values_max: u64,
+    },
+    /// NaN, an infinity, or beyond the range of `f32`.
+    #[error("row {row}, column {column} is {value}, which is not a finite 32-bit number; repair the array")]
+    NotFinite {
+        /// Row, from 0.
+        row: usize,
+        /// Column, from 0.
+        column: usize,
+        /// The value.
+        value: f64,
+    },
+    /// More kinds than a label can have.
+    #[error("row {row} has the class {value}; classes must be whole numbers from 0 to 65534")]
+    Class {
+        /// Row, from 0.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+}
+
+/// What is wrong at a place of a binary file.
+#[derive(Debug, thiserror::Error)]
+pub enum ByteProblem {
+    /// The operating system or the decompressor fails on the way.
+    #[error("cannot be read ({0}); check the disk, or fetch the file again")]
+    Io(#[source] io::Error),
+    /// The file ends inside a record.
+    #[error("the file ends inside a record; fetch it again")]
+    Torn,
+    /// A length that no packet has.
+    #[error("a record claims more than {bytes_max} bytes; the file is damaged here, fetch it again")]
+    TooLong {
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// A block that makes no sense.
+    #[error("a block cannot be read ({0}); the file is damaged here, fetch it again")]
+    Block(String),
+    /// A link type that is not supported.
+    #[error("link type {0} is not supported; capture on Ethernet, Linux cooked, loopback or raw IP")]
+    LinkType(i32),
 }
 
 /// What is wrong with a line.
@@ -83,6 +199,38 @@ pub enum LineProblem {
     /// The compressed stream is damaged, or followed by something else.
     #[error("the gzip stream is damaged ({0}) at or after this line; fetch the file again")]
     GzipCorrupt(#[source] io::Error),
+    /// The compressed stream is damaged or ends early.
+    #[error("the zstd stream is damaged or ends early ({0}) at or after this line; fetch the file again")]
+    ZstdCorrupt(#[source] io::Error),
+    /// Not JSON, or JSON of another shape.
+    #[error("not a JSON record of this format ({0}); repair the line, or name another format")]
+    Json(String),
+    /// A Zeek log or binetflow without its header.
+    #[error("data before any header line; fetch the file again, or put the header back")]
+    NoHeader,
+    /// A header line that contradicts itself.
+    #[error("header line {0:?} cannot be used; restore the header that the sensor wrote")]
+    BadHeader(String),
+    /// A header without a column that every flow has.
+    #[error("the header names no column {column:?}; is this a log of connections?")]
+    HeaderLacks {
+        /// The column.
+        column: &'static str,
+    },
+    /// Another log of the same sensor.
+    #[error("this is a {found:?} log of Zeek, not a conn log; name a conn.log, or allow any log")]
+    OtherLog {
+        /// Its `#path`.
+        found: String,
+    },
+    /// A row with more or fewer fields than its header.
+    #[error("expected {expected} fields, as the header names them, found {found}; repair the line")]
+    FieldCount {
+        /// Columns of the header.
+        expected: usize,
+        /// Fields of the line.
+        found: usize,
+    },
     /// No end of line in sight.
     #[error("longer than {bytes_max} bytes; is this a text file with one flow a line?")]
     TooLong {
@@ -94,6 +242,37 @@ pub enum LineProblem {
     TooManyRows {
         /// The limit.
         rows_max: usize,
+    },
+    /// A header without a column of the map, where columns go by their names.
+    #[error(
+        "the header has no column {column:?}, which map {map:?} names; correct the map, or name another file"
+    )]
+    HeaderMissing {
+        /// The map's name.
+        map: String,
+        /// The column.
+        column: String,
+    },
+    /// A header with a column that the map does not know, where columns go by their names.
+    #[error(
+        "header column {position} is {found:?}, which map {map:?} does not name (so often); add it to the map as \
+         Drop, or name another file"
+    )]
+    HeaderUnknown {
+        /// The map's name.
+        map: String,
+        /// Column number, from 1.
+        position: usize,
+        /// Name in the file.
+        found: String,
+    },
+    /// A row with more or fewer fields than its header, where columns go by their names.
+    #[error("expected {expected} columns, as the header of this file has, found {found}; repair the line")]
+    UnlikeHeader {
+        /// Columns of the header.
+        expected: usize,
+        /// Fields of the line.
+        found: usize,
     },
     /// Fewer fields than the map has columns.
     #[error(
@@ -174,6 +353,18 @@ pub enum CellProblem {
     /// Neither IPv4 nor IPv6.
     #[error("{0:?} is not an IP address; repair it, or set `remote: None` in the map")]
     NotAnAddress(String),
+    /// Not a time stamp.
+    #[error("{0:?} is not a time; expected seconds since 1970, or year-month-day and a time of day")]
+    NotATime(String),
+    /// Not a duration.
+    #[error("{0:?} is not a duration in seconds; repair it")]
+    NotADuration(String),
+    /// Not a count.
+    #[error("{0:?} is not a whole number from 0 to 2^63; repair it")]
+    NotACount(String),
+    /// Not a truth value.
+    #[error("{0:?} is neither T nor F; repair it")]
+    NotABool(String),
     /// More categories than the limit: such a column does not name kinds.
     #[error(
         "{value:?} is one category more than the {categories_max} allowed; make the column Drop in the map"
@@ -200,6 +391,17 @@ pub enum PartitionError {
         /// The names that would do.
         known: Vec<String>,
     },
+    /// A concentration that is no positive number.
+    #[error(
+        "the concentration of a Dirichlet split must be positive, got {0}; 0.1 is very uneven, 100 nearly even"
+    )]
+    Concentration(String),
+    /// Flows without the field that the division needs.
+    #[error("no flow has {0}, so they cannot be divided by it; use another partition")]
+    NoSuchField(&'static str),
+    /// A prefix that no address has.
+    #[error("a subnet of /{0} does not exist; use 0 to 32 bits")]
+    PrefixBits(u8),
     /// Some agent would have nothing to learn from.
     #[error(
         "{agents} agents cannot divide the {categories} values of {column:?} that have benign training rows; \

@@ -10,7 +10,14 @@ use phalanx_core::Unit;
 use serde::{Deserialize, Serialize};
 
 /// Text of the maps that the crate ships, by name.
-const BUILTIN: [(&str, &str); 1] = [("nsl_kdd", include_str!("../maps/nsl_kdd.ron"))];
+const BUILTIN: [(&str, &str); 6] = [
+    ("cicids2017", include_str!("../maps/cicids2017.ron")),
+    ("cicids2017_x", include_str!("../maps/cicids2017_x.ron")),
+    ("kdd99", include_str!("../maps/kdd99.ron")),
+    ("nsl_kdd", include_str!("../maps/nsl_kdd.ron")),
+    ("unsw_nb15", include_str!("../maps/unsw_nb15.ron")),
+    ("unsw_nb15_raw", include_str!("../maps/unsw_nb15_raw.ron")),
+];
 
 /// How to read one data set's CSV files.
 ///
@@ -57,6 +64,66 @@ pub struct CaptureMap {
     /// Column that holds the other side's address; an empty value, `-` or an IPv6 address is none.
     #[serde(default)]
     pub remote: Option<String>,
+    /// Whether columns are found by the names in the header rather than by their place, for data sets whose copies
+    /// differ. Columns of kind `Drop` may then be missing (and a key that one of them holds is none), a name that
+    /// comes several times must be listed as often, and every name in the header must be listed.
+    #[serde(default)]
+    pub columns_by_name: bool,
+    /// What to do with numbers that are NaN, infinite or beyond the range of `f32`.
+    #[serde(default)]
+    pub not_finite: NotFinite,
+    /// What to do with empty fields of numeric columns.
+    #[serde(default)]
+    pub empty: EmptyNumber,
+    /// What to do with a protocol that has no number.
+    #[serde(default)]
+    pub unknown_protocol: UnknownProtocol,
+    /// How names are written.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+/// What to do with a number that is not finite in 32 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotFinite {
+    /// The file is refused.
+    #[default]
+    Error,
+    /// The row is left out and counted ([`crate::Records::dropped`]).
+    Drop,
+    /// The value becomes the largest (or smallest) finite one of its column in the file, NaN becomes 0, and it is
+    /// counted ([`crate::Records::clipped`]).
+    Clip,
+}
+
+/// What to do with an empty field of a numeric column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EmptyNumber {
+    /// The file is refused.
+    #[default]
+    Error,
+    /// It is 0: for data sets that leave counts empty where they do not apply.
+    Zero,
+}
+
+/// What to do with a protocol that has no number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnknownProtocol {
+    /// The file is refused.
+    #[default]
+    Error,
+    /// The flow's key has no protocol.
+    Absent,
+}
+
+/// How names are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8; anything else is refused.
+    #[default]
+    Utf8,
+    /// UTF-8 where the bytes are that, else Windows-1252 (the five bytes that it leaves undefined become U+FFFD).
+    Windows1252,
 }
 
 fn comma() -> char {
@@ -169,6 +236,9 @@ impl CaptureMap {
         if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\n' | '\r') {
             return fail(MapProblem::Delimiter(self.delimiter));
         }
+        if self.columns_by_name && !self.header {
+            return fail(MapProblem::NamesWithoutHeader);
+        }
         let (mut names, mut labels, mut features) = (BTreeSet::new(), 0, 0);
         for (name, kind) in &self.columns {
             if name.is_empty() || name.contains('=') {
@@ -256,6 +326,9 @@ pub enum MapProblem {
     /// Two columns of one name.
     #[error("column {0:?} is there twice; rename one, or make it Drop")]
     Duplicate(String),
+    /// Names to go by, but no line that has them.
+    #[error("`columns_by_name` needs names to go by; set `header: true`")]
+    NamesWithoutHeader,
     /// A label that is never benign.
     #[error("label column {0:?} has no benign name; list those that mean \"no attack\"")]
     NoBenign(String),

@@ -8,12 +8,14 @@ use std::{cmp::Ordering, io::Read, path::Path};
 use phalanx_core::{Feature, FlowKey};
 
 use crate::{
-    CaptureError, CaptureMap, CellProblem, ColumnKind, FileProblem, LineProblem, Records,
+    CaptureError, CaptureMap, CellProblem, ColumnKind, EmptyNumber, FileProblem, Lenience, LineProblem,
+    NotFinite, Records, Tally, UnknownProtocol,
     error::shown,
     field::{Field, bytes, split},
-    key::{Port, protocol, remote},
-    line::Lines,
+    key::{Port, protocol, protocol_named, remote},
+    line::{LINE_BYTES_MAX, Lines},
     number::parse_f32,
+    reader::is_of_one_record,
 };
 
 /// What a file may demand before it is refused.
@@ -24,57 +26,99 @@ struct Limits {
     categories: usize,
 }
 
-/// A line of 1 MiB is no flow, a column of 4,096 names is no category, and rows are counted in 32 bits.
-const LIMITS: Limits = Limits { line_bytes: 1 << 20, rows: u32::MAX as usize, categories: 4096 };
+/// A column of 4,096 names is no category, and rows are counted in 32 bits.
+const LIMITS: Limits = Limits { line_bytes: LINE_BYTES_MAX, rows: u32::MAX as usize, categories: 4096 };
 
-/// Reads a CSV file, plain or gzip (of any number of members).
+/// Reads a CSV file, plain, gzip or zstd.
 ///
 /// # Errors
 /// If the map contradicts itself, or at the first byte, line or value that is not as the map says.
 pub fn read_csv(path: &Path, map: &CaptureMap) -> Result<Records, CaptureError> {
     map.check()?;
-    parse(Lines::open(path, LIMITS.line_bytes)?, map, LIMITS)
+    parse(Lines::open(path, LIMITS.line_bytes)?, map, LIMITS, Lenience::Strict).map(|(records, _)| records)
 }
 
-/// Reads CSV, plain or gzip, from any reader. `name` stands for the file in messages; if it ends in `.gz`, the
-/// bytes must be gzip.
+/// Reads CSV, plain or packed, from any reader. `name` stands for the file in messages; if it ends in `.gz` or
+/// `.zst`, the bytes must be that.
 ///
 /// # Errors
 /// As [`read_csv`].
 pub fn read_csv_from(reader: impl Read, name: &Path, map: &CaptureMap) -> Result<Records, CaptureError> {
-    map.check()?;
-    parse(Lines::new(reader, name, LIMITS.line_bytes)?, map, LIMITS)
+    read_csv_with(reader, name, map, Lenience::Strict).map(|(records, _)| records)
 }
 
-fn parse(mut lines: Lines<'_>, map: &CaptureMap, limits: Limits) -> Result<Records, CaptureError> {
+/// Reads CSV as [`read_csv_from`] and skips rows that cannot be read, as far as `lenience` goes.
+///
+/// # Errors
+/// As [`read_csv`], if the header is not as the map says, or if more rows cannot be read.
+pub fn read_csv_with(
+    reader: impl Read,
+    name: &Path,
+    map: &CaptureMap,
+    lenience: Lenience,
+) -> Result<(Records, Tally), CaptureError> {
+    map.check()?;
+    parse(Lines::new(reader, name, LIMITS.line_bytes)?, map, LIMITS, lenience)
+}
+
+fn parse(
+    mut lines: Lines<'_>,
+    map: &CaptureMap,
+    limits: Limits,
+    lenience: Lenience,
+) -> Result<(Records, Tally), CaptureError> {
     let mut parser = Parser::new(map, limits);
     let mut fields = Vec::with_capacity(map.columns.len());
     let mut header_due = map.header;
-    while let Some(line) = lines.next()? {
-        if line.is_empty() {
-            continue;
+    let mut tally = Tally::default();
+    loop {
+        let error = match parser.line(&mut lines, &mut fields, &mut header_due) {
+            Ok(true) => continue,
+            Ok(false) => break,
+            Err(error) => error,
+        };
+        let Lenience::SkipUpTo(skipped_max) = lenience else { return Err(error) };
+        if header_due || !is_of_one_record(&error) {
+            return Err(error);
         }
-        let row = split(line, map.delimiter as u8, &mut fields)
-            .and_then(|()| count(fields.len(), map))
-            .and_then(|()| if header_due { header(line, &fields, map) } else { parser.room() });
-        if let Err(problem) = row {
-            return Err(lines.fail(problem));
+        if tally.skipped == skipped_max {
+            return Err(CaptureError::TooManySkipped { skipped_max, last: Box::new(error) });
         }
-        if header_due {
-            header_due = false;
-        } else if let Err((column, problem)) = parser.row(line, &fields) {
-            return Err(CaptureError::Cell {
-                file: lines.file().to_owned(),
-                line: lines.number(),
-                column: map.columns[column].0.clone(),
-                problem,
-            });
-        }
+        parser.records.forget_unfinished_row();
+        tally.skip(&error);
     }
-    if parser.records.rows() == 0 {
+    let mut records = parser.records;
+    if records.rows() == 0 {
         return Err(CaptureError::File { file: lines.file().to_owned(), problem: FileProblem::Empty });
     }
-    Ok(parser.records)
+    clip(&mut records);
+    tally.records = records.rows() as u64;
+    if records.dropped > 0 {
+        tally.left_out.insert("rows with numbers that are not finite".to_owned(), records.dropped);
+    }
+    Ok((records, tally))
+}
+
+/// Replaces numbers that are not finite, which are here only if the map wants them replaced.
+fn clip(records: &mut Records) {
+    if records.clipped == 0 {
+        return;
+    }
+    let width = records.numeric.len();
+    for column in 0..width {
+        let (mut low, mut high) = (0.0f32, 0.0f32);
+        let values = records.numbers.iter().skip(column).step_by(width).filter(|value| value.is_finite());
+        for (i, value) in values.enumerate() {
+            (low, high) = if i == 0 { (*value, *value) } else { (low.min(*value), high.max(*value)) };
+        }
+        for value in records.numbers.iter_mut().skip(column).step_by(width) {
+            if value.is_nan() {
+                *value = 0.0;
+            } else {
+                *value = value.clamp(low, high);
+            }
+        }
+    }
 }
 
 fn count(found: usize, map: &CaptureMap) -> Result<(), LineProblem> {
@@ -108,8 +152,43 @@ fn header(line: &[u8], fields: &[Field], map: &CaptureMap) -> Result<(), LinePro
     Ok(())
 }
 
+/// Where every column of the map is in a file whose columns go by their names; [`ABSENT`] if it is not there.
+fn places(line: &[u8], fields: &[Field], map: &CaptureMap) -> Result<Vec<usize>, LineProblem> {
+    let mut places = vec![ABSENT; map.columns.len()];
+    for (i, field) in fields.iter().enumerate() {
+        let name = bytes(line, field);
+        let mut columns = map.columns.iter().zip(&mut places);
+        let free = columns.find(|((known, _), place)| known.as_bytes() == name && **place == ABSENT);
+        match free {
+            Some((_, place)) => *place = i,
+            None => {
+                let (map, found) = (map.name.clone(), shown(name));
+                return Err(LineProblem::HeaderUnknown { map, position: i + 1, found });
+            }
+        }
+    }
+    let missing = map
+        .columns
+        .iter()
+        .zip(&places)
+        .find(|((_, kind), place)| **place == ABSENT && *kind != ColumnKind::Drop);
+    match missing {
+        Some(((column, _), _)) => {
+            Err(LineProblem::HeaderMissing { map: map.name.clone(), column: column.clone() })
+        }
+        None => Ok(places),
+    }
+}
+
+const ABSENT: usize = usize::MAX;
+
 /// The map as a plan: which field goes where.
 struct Parser<'a> {
+    map: &'a CaptureMap,
+    /// Fields of a line.
+    width: usize,
+    /// Places of the map's columns in the file, where they go by their names.
+    places: Option<Vec<usize>>,
     records: Records,
     limits: Limits,
     numeric: Vec<usize>,
@@ -139,11 +218,91 @@ impl<'a> Parser<'a> {
             }
         }
         records.dictionaries.resize_with(categorical.len(), Default::default);
+        records.labels.encoding = map.encoding;
+        records.dictionaries.iter_mut().for_each(|dictionary| dictionary.encoding = map.encoding);
         let position = |column: &str| map.position(column).expect("a checked map names its own columns");
         let port = map.port.as_ref().map(|port| (position(port.column()), Port::new(port)));
         let protocol = map.protocol.as_deref().map(position);
         let remote = map.remote.as_deref().map(position);
-        Self { records, limits, numeric, categorical, label, protocol, port, remote }
+        let width = map.columns.len();
+        Self {
+            map,
+            width,
+            places: None,
+            records,
+            limits,
+            numeric,
+            categorical,
+            label,
+            protocol,
+            port,
+            remote,
+        }
+    }
+
+    /// Reads a line, `false` at the end of the file.
+    fn line(
+        &mut self,
+        lines: &mut Lines<'_>,
+        fields: &mut Vec<Field>,
+        header_due: &mut bool,
+    ) -> Result<bool, CaptureError> {
+        let Some(line) = lines.next()? else { return Ok(false) };
+        if line.is_empty() {
+            return Ok(true);
+        }
+        let map = self.map;
+        let result = split(line, map.delimiter as u8, fields).and_then(|()| {
+            if *header_due && map.columns_by_name {
+                self.go_by_names(places(line, fields, map)?, fields.len());
+                return Ok(());
+            }
+            if map.columns_by_name && fields.len() != self.width {
+                return Err(LineProblem::UnlikeHeader { expected: self.width, found: fields.len() });
+            }
+            if !map.columns_by_name {
+                count(fields.len(), map)?;
+            }
+            if *header_due { header(line, fields, map) } else { self.room() }
+        });
+        if let Err(problem) = result {
+            return Err(lines.fail(problem));
+        }
+        if std::mem::take(header_due) {
+            return Ok(true);
+        }
+        match self.row(line, fields) {
+            Ok(()) => Ok(true),
+            Err((place, problem)) => Err(CaptureError::Cell {
+                file: lines.file().to_owned(),
+                line: lines.number(),
+                column: self.name(place),
+                problem,
+            }),
+        }
+    }
+
+    /// From columns of the map to those of the file.
+    fn go_by_names(&mut self, places: Vec<usize>, width: usize) {
+        let to_place = |column: &mut usize| *column = places[*column];
+        self.width = width;
+        self.numeric.iter_mut().for_each(to_place);
+        self.categorical.iter_mut().for_each(to_place);
+        self.label.iter_mut().for_each(|(column, _)| to_place(column));
+        let present = |column: usize| Some(places[column]).filter(|place| *place != ABSENT);
+        self.protocol = self.protocol.and_then(present);
+        self.remote = self.remote.and_then(present);
+        self.port = self.port.take().and_then(|(column, port)| Some((present(column)?, port)));
+        self.places = Some(places);
+    }
+
+    /// Name of the column at a place of the file.
+    fn name(&self, place: usize) -> String {
+        let column = match &self.places {
+            Some(places) => places.iter().position(|known| *known == place).unwrap_or(0),
+            None => place,
+        };
+        self.map.columns[column].0.clone()
     }
 
     fn room(&self) -> Result<(), LineProblem> {
@@ -157,22 +316,29 @@ impl<'a> Parser<'a> {
         let records = &mut self.records;
         let categories_max = self.limits.categories;
         for column in &self.numeric {
-            records.numbers.push(parse_f32(field(*column)).map_err(|problem| (*column, problem))?);
-        }
-        for (column, dictionary) in self.categorical.iter().zip(&mut records.dictionaries) {
-            let code = dictionary.code(field(*column), categories_max);
-            records.codes.push(code.map_err(|problem| (*column, problem))?);
-        }
-        if let Some((column, benign)) = self.label {
-            let code = records.labels.code(field(column), categories_max);
-            records.label_codes.push(code.map_err(|problem| (column, problem))?);
-            if let Some(new) = records.labels.names().get(records.benign.len()) {
-                records.benign.push(benign.contains(new));
-            }
+            let text = field(*column);
+            let number = match parse_f32(text) {
+                Ok(number) => number,
+                Err(_) if text.is_empty() && self.map.empty == EmptyNumber::Zero => 0.0,
+                Err(CellProblem::NotFinite(_)) if self.map.not_finite == NotFinite::Drop => {
+                    records.forget_unfinished_row();
+                    records.dropped += 1;
+                    return Ok(());
+                }
+                Err(CellProblem::NotFinite(_)) if self.map.not_finite == NotFinite::Clip => {
+                    records.clipped += 1;
+                    not_finite(text)
+                }
+                Err(problem) => return Err((*column, problem)),
+            };
+            records.numbers.push(number);
         }
         let mut key = FlowKey::default();
         if let Some(column) = self.protocol {
-            key.protocol = protocol(field(column)).map_err(|problem| (column, problem))?;
+            key.protocol = match self.map.unknown_protocol {
+                UnknownProtocol::Error => protocol(field(column)).map_err(|problem| (column, problem))?,
+                UnknownProtocol::Absent => protocol_named(field(column)),
+            };
         }
         if let Some((column, port)) = &self.port {
             key.port = port.read(field(*column)).map_err(|problem| (*column, problem))?;
@@ -180,9 +346,26 @@ impl<'a> Parser<'a> {
         if let Some(column) = self.remote {
             key.remote = remote(field(column)).map_err(|problem| (column, problem))?;
         }
+        for (column, dictionary) in self.categorical.iter().zip(&mut records.dictionaries) {
+            let code = dictionary.code(field(*column), categories_max);
+            records.codes.push(code.map_err(|problem| (*column, problem))?);
+        }
+        // Last, so that a row that is skipped does not leave a label without rows behind.
+        if let Some((column, benign)) = self.label {
+            let code = records.labels.code(field(column), categories_max);
+            records.label_codes.push(code.map_err(|problem| (column, problem))?);
+            if let Some(new) = records.labels.names().get(records.benign.len()) {
+                records.benign.push(benign.contains(new));
+            }
+        }
         records.keys.push(key);
         Ok(())
     }
+}
+
+/// What a number that is no finite `f32` is: NaN or an infinity.
+fn not_finite(text: &[u8]) -> f32 {
+    std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(f32::NAN)
 }
 
 #[cfg(test)]
@@ -198,8 +381,9 @@ mod tests {
         let limits = Limits { line_bytes: 10, rows: 3, categories: 2 };
         let check = |text: &'static str, expected: &str| {
             let lines = Lines::new(text.as_bytes(), "f.csv".as_ref(), limits.line_bytes).unwrap();
-            let found =
-                parse(lines, &map, limits).map(|records| records.rows()).map_err(|error| error.to_string());
+            let found = parse(lines, &map, limits, Lenience::Strict)
+                .map(|(records, _)| records.rows())
+                .map_err(|error| error.to_string());
             assert_eq!(found, if expected.is_empty() { Ok(3) } else { Err(expected.to_owned()) }, "{text:?}");
         };
         check(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use phalanx_core::{Feature, FlowKey};
 
-use crate::{CellProblem, error::shown};
+use crate::{CellProblem, Encoding, error::shown};
 
 /// The rows of one file in file order: numbers, categories, label and key of each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Records {
     /// Per label code.
     pub(crate) benign: Vec<bool>,
     pub(crate) keys: Vec<FlowKey>,
+    pub(crate) dropped: u64,
+    pub(crate) clipped: u64,
 }
 
 impl Records {
@@ -70,6 +72,26 @@ impl Records {
         self.label_codes.get(row).is_none_or(|code| self.benign[usize::from(*code)])
     }
 
+    /// Rows that were left out because of a number that is not finite, by [`crate::NotFinite::Drop`].
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Numbers that were not finite and were replaced, by [`crate::NotFinite::Clip`].
+    #[must_use]
+    pub fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
+    /// Forgets what was read of a row that turned out to be unreadable.
+    pub(crate) fn forget_unfinished_row(&mut self) {
+        let rows = self.rows();
+        self.numbers.truncate(rows * self.numeric.len());
+        self.codes.truncate(rows * self.categorical.len());
+        self.label_codes.truncate(rows);
+    }
+
     /// Names of the attacks in the file, ascending.
     #[must_use]
     pub fn attacks(&self) -> Vec<&str> {
@@ -92,7 +114,10 @@ impl Records {
 pub(crate) struct Dictionary {
     names: Vec<String>,
     codes: BTreeMap<Vec<u8>, u16>,
+    /// The bytes of the code that was asked for last, since neighbouring rows tend to agree.
+    last_name: Vec<u8>,
     last: u16,
+    pub(crate) encoding: Encoding,
 }
 
 impl Dictionary {
@@ -102,25 +127,45 @@ impl Dictionary {
 
     /// The code of `name`, a new one if it has none yet.
     pub(crate) fn code(&mut self, name: &[u8], categories_max: usize) -> Result<u16, CellProblem> {
-        // Neighbouring rows tend to agree.
-        if self.names.get(usize::from(self.last)).is_some_and(|last| last.as_bytes() == name) {
+        if !self.names.is_empty() && self.last_name == name {
             return Ok(self.last);
         }
         self.last = match self.codes.get(name) {
             Some(code) => *code,
             None => self.add(name, categories_max)?,
         };
+        self.last_name.clear();
+        self.last_name.extend_from_slice(name);
         Ok(self.last)
     }
 
     fn add(&mut self, name: &[u8], categories_max: usize) -> Result<u16, CellProblem> {
-        let text = std::str::from_utf8(name).map_err(|_| CellProblem::NotUtf8(shown(name)))?;
+        let text = match (std::str::from_utf8(name), self.encoding) {
+            (Ok(text), _) => text.to_owned(),
+            (Err(_), Encoding::Windows1252) => windows_1252(name),
+            (Err(_), Encoding::Utf8) => return Err(CellProblem::NotUtf8(shown(name))),
+        };
         if self.names.len() == categories_max {
             return Err(CellProblem::TooManyCategories { value: shown(name), categories_max });
         }
         let code = self.names.len() as u16;
-        self.names.push(text.to_owned());
+        self.names.push(text);
         self.codes.insert(name.to_owned(), code);
         Ok(code)
     }
+}
+
+/// What Windows-1252 has in place of the control characters 0x80 to 0x9f.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{fffd}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{fffd}', 'Ž', '\u{fffd}',
+    '\u{fffd}', '\u{2018}', '\u{2019}', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{fffd}', 'ž',
+    'Ÿ',
+];
+
+fn windows_1252(bytes: &[u8]) -> String {
+    let character = |byte: &u8| match byte {
+        0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
+        _ => char::from(*byte),
+    };
+    bytes.iter().map(character).collect()
 }

@@ -19,7 +19,8 @@ fn syntax() {
     check(
         "(\n  name: \"m\",\n  headers: false,\n)",
         "capture map, line 3 column 3: Unexpected field named `headers` in `CaptureMap`, expected one of `name`, \
-         `delimiter`, `header`, `columns`, `protocol`, `port`, or `remote` instead",
+         `delimiter`, `header`, `columns`, `protocol`, `port`, `remote`, `columns_by_name`, \
+         `not_finite`, `empty`, `unknown_protocol`, or `encoding` instead",
     );
 }
 

@@ -17,10 +17,12 @@ fn map() -> CaptureMap {
                 ("kind", Categorical),
                 ("proto", Categorical),
                 ("port", Drop),
+                ("from", Drop),
                 ("class", Label(benign: ["ok"])),
             ],
             protocol: "proto",
             port: Number("port"),
+            remote: "from",
         )"#,
     )
     .unwrap()
@@ -43,7 +45,10 @@ fn file() -> impl Strategy<Value = String> {
     prop::collection::vec(row, 1..60).prop_map(|rows| {
         let line = |(i, (bytes, kind, proto, port, class)): (usize, (f32, u8, usize, u16, usize))| {
             let class = if i == 0 { "ok" } else { ["ok", "scan", "\"flood, slow\"", "probe"][class] };
-            format!("{bytes},kind {kind},{},{port},{class}\n", ["tcp", "UDP", "47"][proto])
+            format!(
+                "{bytes},kind {kind},{},{port},10.0.{kind}.{proto},{class}\n",
+                ["tcp", "UDP", "47"][proto]
+            )
         };
         rows.into_iter().enumerate().map(line).collect()
     })
@@ -91,10 +96,10 @@ proptest! {
         let batch = encoder.encode(&records);
         prop_assert_eq!(records.rows(), text.lines().count());
         for (row, line) in text.lines().enumerate() {
-            let mut fields = line.splitn(5, ',');
+            let mut fields = line.splitn(6, ',');
             let number: f32 = fields.next().unwrap().parse().unwrap();
             prop_assert_eq!(records.numbers(row)[0].to_bits(), number.to_bits());
-            let label = fields.nth(3).unwrap().trim_matches('"');
+            let label = fields.nth(4).unwrap().trim_matches('"');
             prop_assert_eq!(records.label(row), Some(label));
             let named = batch.truth()[row].reveal().map(|i| encoder.labels()[usize::from(i)].as_str());
             prop_assert_eq!(named, (label != "ok").then_some(label));
@@ -108,9 +113,17 @@ proptest! {
     fn every_row_has_one_agent(train in file(), replay in file(), agents in 1..9u32, seed in any::<u64>()) {
         let (train, replay) = (read(train.as_bytes(), "t").unwrap(), read(replay.as_bytes(), "r").unwrap());
         let streams = Streams::from_seed(seed);
-        for partition in [Partition::Iid, Partition::RoundRobin, Partition::ByColumn("kind".to_owned())] {
+        let even = [Partition::Iid, Partition::RoundRobin, Partition::ByTime];
+        let uneven = [
+            Partition::ByColumn("kind".to_owned()),
+            Partition::ByHost,
+            Partition::BySubnet(31),
+            Partition::Dirichlet(0.3.try_into().unwrap()),
+        ];
+        for partition in even.iter().chain(&uneven) {
             let Ok(assignment) = partition.assign(&train, &replay, agents, &streams) else {
-                prop_assert!(matches!(partition, Partition::ByColumn(_)));
+                let scarce = matches!(partition, Partition::ByColumn(_) | Partition::ByHost | Partition::BySubnet(_));
+                prop_assert!(scarce, "{:?}", partition);
                 continue;
             };
             prop_assert_eq!(&partition.assign(&train, &replay, agents, &streams).unwrap(), &assignment);
@@ -125,9 +138,9 @@ proptest! {
             let counts: Vec<usize> = (0..agents).map(benign).collect();
             let none: Vec<u32> = (0..agents).filter(|agent| counts[*agent as usize] == 0).collect();
             prop_assert_eq!(assignment.untrained.iter().map(|agent| agent.0).collect::<Vec<_>>(), none);
-            if matches!(partition, Partition::ByColumn(_)) {
+            if matches!(partition, Partition::ByColumn(_) | Partition::ByHost | Partition::BySubnet(_)) {
                 prop_assert!(assignment.untrained.is_empty());
-            } else {
+            } else if even.contains(partition) {
                 let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
                 prop_assert!(most - least <= 1);
             }

@@ -6,8 +6,9 @@ use phalanx_core::Stream;
 
 use crate::{
     Copod, DetectError, Detector, Ecod, Ensemble, EnsembleConfig, ExtendedForest, ExtendedForestConfig,
-    FeatureDraw, FitScratch, ForestConfig, Hbos, HbosConfig, IsolationForest, Knn, KnnConfig, Loda,
-    LodaConfig, Mahalanobis, MahalanobisConfig, Pca, PcaConfig, Scaling, ZScore,
+    FeatureDraw, FitScratch, ForestConfig, HalfSpaceConfig, HalfSpaceTrees, Hbos, HbosConfig,
+    IsolationForest, Knn, KnnConfig, Loda, LodaConfig, Mahalanobis, MahalanobisConfig, Pca, PcaConfig,
+    RandomCutConfig, RobustRandomCutForest, Scaling, ZScore,
 };
 
 /// A detector that is fitted to a batch of rows, with its parameters.
@@ -54,10 +55,14 @@ pub enum DetectorKind {
     Pca(PcaConfig),
     /// [`Ensemble`] of its default members.
     Ensemble(EnsembleConfig),
+    /// [`HalfSpaceTrees`] that have seen the rows in their order, and learn no more.
+    HalfSpaceTrees(HalfSpaceConfig),
+    /// [`RobustRandomCutForest`] of the latest rows, which learns no more.
+    RandomCutForest(RandomCutConfig),
 }
 
 /// In the order of [`DetectorKind::all`].
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "isolation_forest",
     "extended_forest",
     "kurtosis_forest",
@@ -70,6 +75,8 @@ const NAMES: [&str; 12] = [
     "mahalanobis",
     "pca",
     "ensemble",
+    "half_space_trees",
+    "random_cut_forest",
 ];
 
 impl DetectorKind {
@@ -81,7 +88,7 @@ impl DetectorKind {
 
     /// All kinds with default parameters, in the order of [`Self::names`].
     #[must_use]
-    pub fn all() -> [Self; 12] {
+    pub fn all() -> [Self; 14] {
         let extended = ExtendedForestConfig::default();
         [
             Self::IsolationForest(ForestConfig::default()),
@@ -101,6 +108,8 @@ impl DetectorKind {
             Self::Mahalanobis(MahalanobisConfig::default()),
             Self::Pca(PcaConfig::default()),
             Self::Ensemble(EnsembleConfig::default()),
+            Self::HalfSpaceTrees(HalfSpaceConfig::default()),
+            Self::RandomCutForest(RandomCutConfig::default()),
         ]
     }
 
@@ -140,6 +149,8 @@ impl DetectorKind {
             Self::Mahalanobis(_) => &["ridge"],
             Self::Pca(_) => &["explained"],
             Self::Ensemble(_) => &["trees", "calibration"],
+            Self::HalfSpaceTrees(_) => &["trees", "height", "window"],
+            Self::RandomCutForest(_) => &["trees", "window"],
         }
     }
 
@@ -170,6 +181,11 @@ impl DetectorKind {
             (Self::Pca(c), "explained") => c.explained = text.number()?,
             (Self::Ensemble(c), "trees") => c.trees = text.count()?,
             (Self::Ensemble(c), "calibration") => c.calibration = text.count()?,
+            (Self::HalfSpaceTrees(c), "trees") => c.trees = text.count()?,
+            (Self::HalfSpaceTrees(c), "height") => c.height = text.count()?,
+            (Self::HalfSpaceTrees(c), "window") => c.window = text.count()?,
+            (Self::RandomCutForest(c), "trees") => c.trees = text.count()?,
+            (Self::RandomCutForest(c), "window") => c.window = text.count()?,
             (kind, _) => {
                 return Err(DetectError::UnknownParameter {
                     detector: kind.name(),
@@ -210,8 +226,19 @@ impl DetectorKind {
             Self::Mahalanobis(config) => Box::new(Mahalanobis::fit(rows, width, config)?),
             Self::Pca(config) => Box::new(Pca::fit(rows, width, config)?),
             Self::Ensemble(config) => Box::new(Ensemble::fit(rows, width, config, rng)?),
+            Self::HalfSpaceTrees(config) => {
+                Box::new(HalfSpaceTrees::fit(nonempty(rows)?, width, config, rng)?)
+            }
+            Self::RandomCutForest(config) => {
+                Box::new(RobustRandomCutForest::fit(nonempty(rows)?, width, config, rng)?)
+            }
         })
     }
+}
+
+/// Streaming detectors can begin with nothing; a detector that is fitted once and for all cannot.
+fn nonempty(rows: &[f32]) -> Result<&[f32], DetectError> {
+    if rows.is_empty() { Err(DetectError::NoRows) } else { Ok(rows) }
 }
 
 impl FromStr for DetectorKind {
@@ -264,7 +291,8 @@ impl Text<'_> {
             "none" => Ok(Scaling::None),
             "min_max" => Ok(Scaling::MinMax),
             "standard" => Ok(Scaling::Standard),
-            _ => Err(self.error("none, min_max or standard")),
+            "robust" => Ok(Scaling::Robust),
+            _ => Err(self.error("none, min_max, standard or robust")),
         }
     }
 
@@ -314,7 +342,7 @@ mod tests {
         check("knn:k=3", "`knn` has no parameter `k`; it has neighbours, reference, scaling");
         check("ecod:k=3", "`ecod` has no parameter `k`; it has none");
         check("knn:neighbours=-1", "`neighbours` cannot be `-1`; give a whole number from 0 to 2^32 - 1");
-        check("loda:scaling", "`scaling` cannot be ``; give none, min_max or standard");
+        check("loda:scaling", "`scaling` cannot be ``; give none, min_max, standard or robust");
     }
 
     #[test]

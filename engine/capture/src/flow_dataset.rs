@@ -1,0 +1,96 @@
+//! Flow data sets: logs of one or more sensors, divided over agents and encoded as each agent saw them.
+
+use std::path::PathBuf;
+
+use phalanx_core::{AgentId, FlowBatch, Schema, Streams};
+
+use crate::{
+    CaptureError, FlowEncoder, FlowReader, FlowRecord, LabelClass, Partition, PartitionError, ReadOptions,
+    Tally,
+};
+
+/// What [`load_flows`] needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowLoadOptions {
+    /// Files, of any formats of flows.
+    pub paths: Vec<PathBuf>,
+    /// How they are read.
+    pub read: ReadOptions,
+    /// Whether to keep flows whose label is no ground truth ([`LabelClass::Background`], [`LabelClass::Unknown`]).
+    /// Flows without any label stay in either case.
+    pub keep_background: bool,
+    /// How flows are divided.
+    pub partition: Partition,
+    /// Number of agents, at least 1.
+    pub agents: u32,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+/// Flows for a fleet: every list has one entry per agent, in the order of agents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowDataset {
+    /// The features of all batches.
+    pub schema: Schema,
+    /// Attack names, ascending; truths hold positions in this list.
+    pub labels: Vec<String>,
+    /// Flows by their start. Fan-out features count what this agent saw.
+    pub flows: Vec<FlowBatch>,
+    /// Start of every flow in microseconds, ascending; `None`, where the sensor does not say, comes first.
+    pub starts_us: Vec<Vec<Option<i64>>>,
+    /// Flows that were left out as background.
+    pub background: u64,
+    /// What the readers met, a file each.
+    pub tallies: Vec<Tally>,
+}
+
+/// Reads, divides and encodes flows.
+///
+/// # Errors
+/// Whatever is wrong with a file or the partition.
+pub fn load_flows(options: &FlowLoadOptions) -> Result<FlowDataset, CaptureError> {
+    let (mut flows, mut tallies) = (Vec::new(), Vec::new());
+    for (file, path) in options.paths.iter().enumerate() {
+        let (read, tally) = FlowReader::open(path, &options.read)?.read_all()?;
+        flows.extend(read.into_iter().map(|flow| (file as u32, flow)));
+        tallies.push(tally);
+    }
+    let all = flows.len();
+    if !options.keep_background {
+        flows.retain(|(_, flow)| is_truth(flow));
+    }
+    let background = (all - flows.len()) as u64;
+    flows.sort_by_key(|(_, flow)| flow.start_us);
+    let (files, flows): (Vec<u32>, Vec<FlowRecord>) = flows.into_iter().unzip();
+    let assigned = if options.partition == Partition::ByFile {
+        by_file(&files, options.paths.len(), options.agents)?
+    } else {
+        let streams = Streams::from_seed(options.seed);
+        options.partition.assign_flows(&flows, options.agents, &streams)?
+    };
+    let mut encoder = FlowEncoder::new();
+    encoder.learn_labels(&flows);
+    let mut by_agent = vec![Vec::new(); options.agents as usize];
+    for (flow, AgentId(agent)) in flows.into_iter().zip(assigned) {
+        by_agent[agent as usize].push(flow);
+    }
+    let starts_us = by_agent.iter().map(|flows| flows.iter().map(|flow| flow.start_us).collect()).collect();
+    let flows = by_agent.iter().map(|flows| encoder.encode(flows)).collect();
+    let (schema, labels) = (encoder.schema().clone(), encoder.labels().to_vec());
+    Ok(FlowDataset { schema, labels, flows, starts_us, background, tallies })
+}
+
+fn by_file(files: &[u32], count: usize, agents: u32) -> Result<Vec<AgentId>, PartitionError> {
+    match agents {
+        0 => Err(PartitionError::NoAgents),
+        _ if count < agents as usize => {
+            Err(PartitionError::TooFewCategories { column: "file".to_owned(), categories: count, agents })
+        }
+        _ => Ok(files.iter().map(|file| AgentId(file % agents)).collect()),
+    }
+}
+
+fn is_truth(flow: &FlowRecord) -> bool {
+    let class = flow.label.as_ref().map(|label| label.class);
+    !matches!(class, Some(LabelClass::Background | LabelClass::Unknown))
+}
