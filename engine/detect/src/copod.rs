@@ -2,7 +2,7 @@
 
 use phalanx_core::{AgentMix, maths};
 
-use crate::detector::{check_finite, column, finish, row_count, training_rows, unit};
+use crate::detector::{RawScorer, column, finish, mapped_scores, raw_scores, training_rows, unit};
 use crate::ecod::surprises;
 use crate::tails::Tails;
 use crate::{DetectError, Detector};
@@ -57,23 +57,15 @@ impl Copod {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn raw_score(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut raw = Vec::new();
-        self.score_with(rows, &mut raw, |raw| raw)?;
-        Ok(raw)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
+impl RawScorer for Copod {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
         let share = 1.0 / (self.features[0].0.count() + 1) as f64;
-        surprises(rows, width, scores, |surprises, block| {
+        surprises(rows, width, raw, |surprises, block| {
             for (feature, (tails, skew)) in self.features.iter().enumerate() {
                 for (surprise, x) in surprises.iter_mut().zip(column(block, width, feature)) {
                     let (at_most, at_least) = tails.counts(x);
@@ -81,7 +73,6 @@ impl Copod {
                 }
             }
         });
-        scores.iter_mut().for_each(|score| *score = map(*score));
         Ok(())
     }
 }
@@ -121,7 +112,7 @@ impl Detector for Copod {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit)
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {

@@ -53,6 +53,36 @@ impl<D: Detector + ?Sized> Detector for Box<D> {
     }
 }
 
+/// A detector whose scores are a map of raw ones: all it has to say is how these are computed.
+pub(crate) trait RawScorer: Detector {
+    /// Writes one raw score a row to `raw`, which comes empty. The rows are whole and finite.
+    ///
+    /// # Errors
+    /// Only of other detectors that are asked; `raw` is then empty.
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError>;
+}
+
+/// Raw scores of rows that are still to be checked.
+pub(crate) fn raw_scores(scorer: &impl RawScorer, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
+    let mut raw = Vec::new();
+    mapped_scores(scorer, rows, &mut raw, |raw| raw)?;
+    Ok(raw)
+}
+
+/// [`Detector::score`]: checks the rows and maps their raw scores.
+pub(crate) fn mapped_scores(
+    scorer: &impl RawScorer,
+    rows: &[f32],
+    scores: &mut Vec<f64>,
+    map: impl Fn(f64) -> f64,
+) -> Result<(), DetectError> {
+    scores.clear();
+    checked_rows(rows, scorer.width())?;
+    scorer.raw_into(rows, scores)?;
+    scores.iter_mut().for_each(|score| *score = map(*score));
+    Ok(())
+}
+
 /// Why rows could not be learnt from or scored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
@@ -174,6 +204,13 @@ pub(crate) fn check_finite(rows: &[f32], width: usize) -> Result<(), DetectError
         }
     }
     Ok(())
+}
+
+/// Number of rows in `rows`, whose values are all finite.
+pub(crate) fn checked_rows(rows: &[f32], width: usize) -> Result<usize, DetectError> {
+    let count = row_count(rows, width)?;
+    check_finite(rows, width)?;
+    Ok(count)
 }
 
 /// Number of rows to learn from: at least one, and all values finite.

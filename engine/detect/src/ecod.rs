@@ -2,7 +2,9 @@
 
 use phalanx_core::AgentMix;
 
-use crate::detector::{check_finite, column, finish, row_count, same_width, training_rows, unit};
+use crate::detector::{
+    RawScorer, checked_rows, column, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
+};
 use crate::tails::{Surprise, Tails};
 use crate::{DetectError, Detector};
 
@@ -49,8 +51,7 @@ impl Ecod {
     /// A ragged length or a value that is not finite; the model is then unchanged.
     pub fn add(&mut self, rows: &[f32]) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
+        checked_rows(rows, width)?;
         for (feature, tails) in self.features.iter_mut().enumerate() {
             tails.merge(&Tails::of(column(rows, width, feature)));
         }
@@ -80,23 +81,15 @@ impl Ecod {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn raw_score(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut raw = Vec::new();
-        self.score_with(rows, &mut raw, |raw| raw)?;
-        Ok(raw)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
+impl RawScorer for Ecod {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
         let share = 1.0 / (self.rows() + 1) as f64;
-        surprises(rows, width, scores, |surprises, block| {
+        surprises(rows, width, raw, |surprises, block| {
             for (feature, tails) in self.features.iter().enumerate() {
                 for (surprise, x) in surprises.iter_mut().zip(column(block, width, feature)) {
                     let (at_most, at_least) = tails.counts(x);
@@ -104,7 +97,6 @@ impl Ecod {
                 }
             }
         });
-        scores.iter_mut().for_each(|score| *score = map(*score));
         Ok(())
     }
 }
@@ -132,7 +124,7 @@ impl Detector for Ecod {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit)
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {

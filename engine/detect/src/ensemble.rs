@@ -2,7 +2,9 @@
 
 use phalanx_core::{AgentMix, Stream};
 
-use crate::detector::{check_finite, check_parameter, finish, row_count, same_width, training_rows, unit};
+use crate::detector::{
+    RawScorer, check_parameter, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
+};
 use crate::knn::sample;
 use crate::{DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Scaling};
 
@@ -127,27 +129,19 @@ impl Ensemble {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn raw_score(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut raw = Vec::new();
-        self.score_with(rows, &mut raw, |raw| raw)?;
-        Ok(raw)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        let count = row_count(rows, self.width())?;
-        check_finite(rows, self.width())?;
-        let mut sums = vec![0.0; count];
+impl RawScorer for Ensemble {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        let mut sums = vec![0.0; rows.len() / self.width()];
         for member in &self.members {
-            member.detector.score(rows, scores)?;
-            sums.iter_mut().zip(&*scores).for_each(|(sum, score)| *sum += member.tail.nats(*score));
+            member.detector.score(rows, raw)?;
+            sums.iter_mut().zip(&*raw).for_each(|(sum, score)| *sum += member.tail.nats(*score));
         }
-        scores.clear();
-        scores.extend(sums.iter().map(|sum| map(sum / self.members.len() as f64)));
+        raw.clear();
+        raw.extend(sums.iter().map(|sum| sum / self.members.len() as f64));
         Ok(())
     }
 }
@@ -191,7 +185,7 @@ impl Detector for Ensemble {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit)
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {

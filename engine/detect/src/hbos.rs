@@ -3,7 +3,8 @@
 use phalanx_core::AgentMix;
 
 use crate::detector::{
-    check_finite, check_parameter, column, finish, row_count, same_width, training_rows, unit,
+    RawScorer, check_finite, check_parameter, checked_rows, column, finish, mapped_scores, raw_scores,
+    same_width, training_rows, unit,
 };
 use crate::scaling::widen;
 use crate::{DetectError, Detector};
@@ -119,8 +120,7 @@ impl Hbos {
     /// A ragged length or a value that is not finite; the model is then unchanged.
     pub fn add(&mut self, rows: &[f32]) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
+        checked_rows(rows, width)?;
         for (feature, bins) in self.features.iter_mut().enumerate() {
             for x in column(rows, width, feature) {
                 let bin = bins.place(f64::from(x)).clamp(0.0, (bins.counts.len() - 1) as f64);
@@ -154,25 +154,16 @@ impl Hbos {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn raw_score(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut raw = Vec::new();
-        self.score_with(rows, &mut raw, |raw| raw)?;
-        Ok(raw)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
-        scores.extend(rows.chunks_exact(width).map(|row| {
+impl RawScorer for Hbos {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        raw.extend(rows.chunks_exact(self.width()).map(|row| {
             let surprises =
                 self.features.iter().zip(row).map(|(bins, x)| bins.surprise(*x, self.config.tolerance));
-            map(surprises.fold(0.0, |sum, surprise| sum + surprise))
+            surprises.fold(0.0, |sum, surprise| sum + surprise)
         }));
         Ok(())
     }
@@ -214,7 +205,7 @@ impl Detector for Hbos {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit)
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use phalanx_core::{AgentMix, Stream};
 
-use crate::detector::{check_finite, check_parameter, finish, row_count, training_rows, unit};
+use crate::detector::{RawScorer, check_parameter, finish, mapped_scores, raw_scores, training_rows, unit};
 use crate::scaling::{Scaler, range, widen};
 use crate::{DetectError, Detector, Scaling};
 
@@ -85,25 +85,17 @@ impl Loda {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn raw_score(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut raw = Vec::new();
-        self.score_with(rows, &mut raw, |raw| raw)?;
-        Ok(raw)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        row_count(rows, self.width)?;
-        check_finite(rows, self.width)?;
+impl RawScorer for Loda {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
         let mut scaled = vec![0.0; self.width];
-        scores.extend(rows.chunks_exact(self.width).map(|row| {
+        raw.extend(rows.chunks_exact(self.width).map(|row| {
             self.scaler.scale(row, &mut scaled);
             let sum = self.cuts.iter().fold(0.0, |sum, cut| sum + cut.surprise(cut.project(&scaled)));
-            map(sum / self.cuts.len() as f64)
+            sum / self.cuts.len() as f64
         }));
         Ok(())
     }
@@ -154,7 +146,7 @@ impl Detector for Loda {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit)
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {

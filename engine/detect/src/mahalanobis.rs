@@ -1,10 +1,9 @@
 //! Mahalanobis distance: z-scores that know which features move together.
 
 use nalgebra::Cholesky;
-use phalanx_core::AgentMix;
 
-use crate::covariance::products;
-use crate::detector::{check_finite, check_parameter, finish, row_count, training_rows, unit_log};
+use crate::covariance::{Directions, products};
+use crate::detector::{RawScorer, check_parameter, mapped_scores, raw_scores, training_rows, unit_log};
 use crate::scaling::Scaler;
 use crate::{DetectError, Detector, Scaling};
 
@@ -41,10 +40,8 @@ impl Default for MahalanobisConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mahalanobis {
-    scaler: Scaler,
-    width: usize,
-    /// Inverse of the lower Cholesky factor, row-major; its product with a standardised row has the distance as norm.
-    whiten: Vec<f64>,
+    /// Inverse of the lower Cholesky factor; its product with a standardised row has the distance as norm.
+    whiten: Directions,
 }
 
 impl Mahalanobis {
@@ -76,7 +73,7 @@ impl Mahalanobis {
                 whiten[i * width + column] = (unit - known) / factor[(i, i)];
             }
         }
-        Ok(Self { scaler, width, whiten })
+        Ok(Self { whiten: Directions { scaler, width, lines: whiten } })
     }
 
     /// Distance of every row to the training mean, in standard deviations.
@@ -84,61 +81,29 @@ impl Mahalanobis {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn distance(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut distances = Vec::new();
-        self.score_with(rows, &mut distances, |distance| distance)?;
-        Ok(distances)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        row_count(rows, self.width)?;
-        check_finite(rows, self.width)?;
-        let mut scaled = vec![0.0; self.width];
-        scores.extend(rows.chunks_exact(self.width).map(|row| {
-            self.scaler.scale(row, &mut scaled);
-            let lines = self.whiten.chunks_exact(self.width).enumerate();
-            map(sum_of_squares(lines.map(|(i, line)| dot(&line[..=i], &scaled[..=i]))).sqrt())
-        }));
+impl RawScorer for Mahalanobis {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        // A triangle: the i-th direction ends with feature i.
+        self.whiten.norms(rows, raw, |i| i + 1);
         Ok(())
     }
 }
 
-/// Four running sums: a fixed order that does not wait for each addition.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0f64; 4];
-    let (fours_a, fours_b) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest = fours_a.remainder().iter().zip(fours_b.remainder()).fold(0.0, |sum, (x, y)| sum + x * y);
-    for (x, y) in fours_a.zip(fours_b) {
-        for lane in 0..4 {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
-}
-
-pub(crate) fn sum_of_squares(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |sum, x| sum + x * x)
-}
-
 impl Detector for Mahalanobis {
     fn width(&self) -> usize {
-        self.width
+        self.whiten.width
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit_log)
+        mapped_scores(self, rows, scores, unit_log)
     }
 
     fn digest(&self) -> u64 {
-        let mut mix = AgentMix::new(self.width as u32);
-        self.scaler.digest(&mut mix);
-        self.whiten.iter().for_each(|x| mix.float(*x));
-        finish(mix)
+        self.whiten.digest()
     }
 }
 

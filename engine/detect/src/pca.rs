@@ -1,11 +1,9 @@
 //! Principal components: how much of a row do the directions miss that explain the training rows?
 
 use nalgebra::SymmetricEigen;
-use phalanx_core::AgentMix;
 
-use crate::covariance::products;
-use crate::detector::{check_finite, check_parameter, finish, row_count, training_rows, unit_log};
-use crate::mahalanobis::{dot, sum_of_squares};
+use crate::covariance::{Directions, products};
+use crate::detector::{RawScorer, check_parameter, mapped_scores, raw_scores, training_rows, unit_log};
 use crate::scaling::Scaler;
 use crate::{DetectError, Detector, Scaling};
 
@@ -42,10 +40,8 @@ impl Default for PcaConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pca {
-    scaler: Scaler,
-    width: usize,
     /// Components that were left out, one after the other.
-    lost: Vec<f64>,
+    lost: Directions,
 }
 
 impl Pca {
@@ -69,13 +65,13 @@ impl Pca {
         let lost = order[kept..]
             .iter()
             .flat_map(|i| eigen.eigenvectors.column(*i).iter().copied().collect::<Vec<_>>());
-        Ok(Self { lost: lost.collect(), scaler, width })
+        Ok(Self { lost: Directions { lines: lost.collect(), scaler, width } })
     }
 
     /// Components that are kept.
     #[must_use]
     pub fn components(&self) -> usize {
-        self.width - self.lost.len() / self.width
+        self.lost.width - self.lost.lines.len() / self.lost.width
     }
 
     /// Norm of what every row loses, in standard deviations of the features.
@@ -83,43 +79,28 @@ impl Pca {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn error(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut errors = Vec::new();
-        self.score_with(rows, &mut errors, |error| error)?;
-        Ok(errors)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        row_count(rows, self.width)?;
-        check_finite(rows, self.width)?;
-        let mut scaled = vec![0.0; self.width];
-        scores.extend(rows.chunks_exact(self.width).map(|row| {
-            self.scaler.scale(row, &mut scaled);
-            map(sum_of_squares(self.lost.chunks_exact(self.width).map(|lost| dot(lost, &scaled))).sqrt())
-        }));
+impl RawScorer for Pca {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        self.lost.norms(rows, raw, |_| self.lost.width);
         Ok(())
     }
 }
 
 impl Detector for Pca {
     fn width(&self) -> usize {
-        self.width
+        self.lost.width
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit_log)
+        mapped_scores(self, rows, scores, unit_log)
     }
 
     fn digest(&self) -> u64 {
-        let mut mix = AgentMix::new(self.width as u32);
-        self.scaler.digest(&mut mix);
-        self.lost.iter().for_each(|x| mix.float(*x));
-        finish(mix)
+        self.lost.digest()
     }
 }
 

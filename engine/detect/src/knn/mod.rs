@@ -4,7 +4,9 @@ mod tree;
 
 use phalanx_core::{AgentMix, Stream};
 
-use crate::detector::{check_finite, check_parameter, column, finish, row_count, training_rows, unit_log};
+use crate::detector::{
+    RawScorer, check_parameter, column, finish, mapped_scores, raw_scores, training_rows, unit_log,
+};
 use crate::scaling::{Scaler, moments};
 use crate::{DetectError, Detector, Scaling};
 use tree::Tree;
@@ -111,29 +113,21 @@ impl Knn {
     /// # Errors
     /// A ragged length or a value that is not finite.
     pub fn distance(&self, rows: &[f32]) -> Result<Vec<f64>, DetectError> {
-        let mut distances = Vec::new();
-        self.score_with(rows, &mut distances, |distance| distance)?;
-        Ok(distances)
+        raw_scores(self, rows)
     }
+}
 
-    fn score_with(
-        &self,
-        rows: &[f32],
-        scores: &mut Vec<f64>,
-        map: impl Fn(f64) -> f64,
-    ) -> Result<(), DetectError> {
-        scores.clear();
-        let width = self.order.len();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
+impl RawScorer for Knn {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        let width = self.width();
         let mut search = self.tree.search(self.neighbours);
         let (mut scaled, mut ordered) = (vec![0.0; width], vec![0.0; width]);
-        scores.extend(rows.chunks_exact(width).map(|row| {
+        raw.extend(rows.chunks_exact(width).map(|row| {
             self.scaler.scale(row, &mut scaled);
             for (out, feature) in ordered.iter_mut().zip(&self.order) {
                 *out = scaled[*feature as usize] as f32;
             }
-            map(f64::from(search.square_of(&ordered)).sqrt())
+            f64::from(search.square_of(&ordered)).sqrt()
         }));
         Ok(())
     }
@@ -172,7 +166,7 @@ impl Detector for Knn {
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        self.score_with(rows, scores, unit_log)
+        mapped_scores(self, rows, scores, unit_log)
     }
 
     fn digest(&self) -> u64 {

@@ -3,7 +3,7 @@
 use phalanx_core::AgentMix;
 
 use super::{Baseline, StreamingDetector};
-use crate::detector::{check_finite, check_parameter, finish, row_count, unit};
+use crate::detector::{RawScorer, check_parameter, checked_rows, finish, mapped_scores, unit};
 use crate::{DetectError, Detector};
 
 /// Which shifts count.
@@ -93,21 +93,23 @@ impl Cusum {
     }
 }
 
+impl RawScorer for Cusum {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        raw.extend(rows.chunks_exact(self.width()).map(|row| {
+            let sums = row.iter().enumerate().flat_map(|(i, value)| self.next(i, *value));
+            sums.fold(0.0, f64::max)
+        }));
+        Ok(())
+    }
+}
+
 impl Detector for Cusum {
     fn width(&self) -> usize {
         self.baselines.len()
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        scores.clear();
-        let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
-        scores.extend(rows.chunks_exact(width).map(|row| {
-            let sums = row.iter().enumerate().flat_map(|(i, value)| self.next(i, *value));
-            unit(sums.fold(0.0, f64::max))
-        }));
-        Ok(())
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {
@@ -124,8 +126,7 @@ impl Detector for Cusum {
 impl StreamingDetector for Cusum {
     fn update(&mut self, rows: &[f32]) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
+        checked_rows(rows, width)?;
         for row in rows.chunks_exact(width) {
             for (i, value) in row.iter().enumerate() {
                 self.sums[i] = self.next(i, *value);

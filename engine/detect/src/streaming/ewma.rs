@@ -3,7 +3,7 @@
 use phalanx_core::AgentMix;
 
 use super::{Baseline, StreamingDetector};
-use crate::detector::{check_finite, check_parameter, finish, row_count, unit};
+use crate::detector::{RawScorer, check_parameter, checked_rows, finish, mapped_scores, unit};
 use crate::{DetectError, Detector};
 
 /// Memory of the average.
@@ -83,23 +83,25 @@ impl Ewma {
     }
 }
 
+impl RawScorer for Ewma {
+    fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
+        let lambda = self.config.lambda;
+        let sd = (lambda / (2.0 - lambda) * (1.0 - self.next_faded())).sqrt();
+        raw.extend(rows.chunks_exact(self.width()).map(|row| {
+            let far = row.iter().enumerate().map(|(i, value)| self.next(i, *value).abs());
+            far.fold(0.0, f64::max) / sd
+        }));
+        Ok(())
+    }
+}
+
 impl Detector for Ewma {
     fn width(&self) -> usize {
         self.baselines.len()
     }
 
     fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> Result<(), DetectError> {
-        scores.clear();
-        let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
-        let lambda = self.config.lambda;
-        let sd = (lambda / (2.0 - lambda) * (1.0 - self.next_faded())).sqrt();
-        scores.extend(rows.chunks_exact(width).map(|row| {
-            let far = row.iter().enumerate().map(|(i, value)| self.next(i, *value).abs());
-            unit(far.fold(0.0, f64::max) / sd)
-        }));
-        Ok(())
+        mapped_scores(self, rows, scores, unit)
     }
 
     fn digest(&self) -> u64 {
@@ -118,8 +120,7 @@ impl Detector for Ewma {
 impl StreamingDetector for Ewma {
     fn update(&mut self, rows: &[f32]) -> Result<(), DetectError> {
         let width = self.width();
-        row_count(rows, width)?;
-        check_finite(rows, width)?;
+        checked_rows(rows, width)?;
         for row in rows.chunks_exact(width) {
             for (i, value) in row.iter().enumerate() {
                 self.averages[i] = self.next(i, *value);
