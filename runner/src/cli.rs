@@ -9,11 +9,13 @@ use std::sync::atomic::Ordering;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::commands::capture::CaptureCommand;
+use crate::commands::detect::DetectCommand;
 use crate::commands::golden::GoldenCommand;
 use crate::commands::ledger::LedgerCommand;
 use crate::commands::run::RunArgs;
 use crate::commands::scenario::ScenarioCommand;
-use crate::commands::{golden, ledger, run, scenario};
+use crate::commands::{capture, detect, golden, ledger, run, scenario};
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
 use crate::terminal::{complain, render};
@@ -39,6 +41,12 @@ enum Command {
     /// Check, show and describe scenario files
     #[command(subcommand)]
     Scenario(ScenarioCommand),
+    /// Look into files of traffic, and convert them
+    #[command(subcommand)]
+    Capture(CaptureCommand),
+    /// Compare detectors on labelled rows, without a scenario
+    #[command(subcommand)]
+    Detect(DetectCommand),
     /// Compare runs with their blessed outcome
     #[command(subcommand)]
     Golden(GoldenCommand),
@@ -91,6 +99,8 @@ pub fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, cli.log.quiet),
         Command::Scenario(command) => scenario::scenario(command),
+        Command::Capture(command) => capture::capture(command, cli.log.quiet),
+        Command::Detect(command) => detect::detect(command, cli.log.quiet),
         Command::Golden(command) => golden::golden(command),
         Command::Ledger(command) => ledger::ledger(command),
     };

@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
-use phalanx_capture::CaptureError;
+use phalanx_capture::{CaptureError, MapError};
 use phalanx_ledger::LedgerError;
 use phalanx_sim::SimError;
 use thiserror::Error;
 
+use crate::evaluation::EvaluationError;
 use crate::exit::Exit;
 use crate::scenario::ScenarioError;
 use crate::size::Bytes;
@@ -28,6 +29,38 @@ pub enum RunnerError {
         field: &'static str,
         /// What is wrong. Part of the message, so it is no `source` that a report would print a second time.
         problem: Box<CaptureError>,
+    },
+    /// A capture that the command line names is wrong.
+    #[error("{0}")]
+    #[diagnostic(help(
+        "--format names a format, --map the columns of CSV; --any-zeek-log reads other logs than conn; \
+         --lenient N skips up to N bad records"
+    ))]
+    CaptureFile(Box<CaptureError>),
+    /// A map that the command line names is wrong.
+    #[error("{}: {problem}", .file.display())]
+    #[diagnostic(help("mend the map, or name another with --map"))]
+    MapFile {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong.
+        problem: MapError,
+    },
+    /// Neither a map that is shipped nor a file.
+    #[error("there is no map and no file called `{name}`; maps are {}", .known.join(", "))]
+    #[diagnostic(help("name one of these with --map, or a file of your own"))]
+    NoMap {
+        /// As asked for.
+        name: String,
+        /// Names of maps that are shipped.
+        known: Vec<&'static str>,
+    },
+    /// A file to write is there already.
+    #[error("{} exists and is not overwritten", .path.display())]
+    #[diagnostic(help("name another file with --output, or remove this one"))]
+    OutputTaken {
+        /// Which.
+        path: PathBuf,
     },
     /// The simulation refuses its traffic, or could not start.
     #[error("{0}")]
@@ -109,6 +142,10 @@ pub enum RunnerError {
         /// What is wrong.
         reason: String,
     },
+    /// Rows to compare detectors on, or a detector, cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Evaluation(#[from] EvaluationError),
     /// `--set` while refreshing all goldens.
     #[error("--set and --name concern one scenario: name it")]
     #[diagnostic(help(
@@ -127,6 +164,10 @@ impl RunnerError {
             Self::Ledger(_) | Self::Io { .. } => Exit::Tool,
             Self::Scenario(_)
             | Self::Capture { .. }
+            | Self::CaptureFile(_)
+            | Self::MapFile { .. }
+            | Self::NoMap { .. }
+            | Self::OutputTaken { .. }
             | Self::Simulation(_)
             | Self::Memory { .. }
             | Self::FolderTaken { .. }
@@ -135,6 +176,7 @@ impl RunnerError {
             | Self::NoLedger { .. }
             | Self::NoGolden { .. }
             | Self::BadGolden { .. }
+            | Self::Evaluation(_)
             | Self::BlessNeedsScenario => Exit::BadInput,
         }
     }
@@ -142,6 +184,12 @@ impl RunnerError {
     /// For `map_err`: names what was tried on which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+impl From<CaptureError> for RunnerError {
+    fn from(error: CaptureError) -> Self {
+        Self::CaptureFile(Box::new(error))
     }
 }
 

@@ -3,8 +3,8 @@
 //! *It is* everything around the simulation that touches the world: it reads scenarios ([`scenario`]) and captures
 //! ([`traffic`]), gives a run its seed ([`plan`]), drives [`phalanx_sim::Simulation`] tick by tick and feeds the
 //! ledger ([`run`]), writes the output folder ([`output`]), and shows progress and results ([`progress`],
-//! [`report`]). *It is not* part of any result: clocks and terminals end here, and nothing they say reaches a file
-//! that is compared between runs.
+//! [`report`]). Beside simulations it compares detectors on files of labelled rows ([`evaluation`]). *It is not* part
+//! of any result: clocks and terminals end here, and nothing they say reaches a file that is compared between runs.
 //!
 //! ```
 //! use phalanx_runner::scenario::{Override, load};
@@ -25,6 +25,7 @@
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod evaluation;
 pub mod exit;
 pub mod golden;
 pub mod manifest;

@@ -241,11 +241,11 @@ fn ledger_block(text: &mut String, record: &RunRecord, folder: &Path, style: Sty
     *text += &format!("{:LABEL$}{}\n", "", style.dim(&folder.display().to_string()));
 }
 
-fn shortened(name: &str, limit: usize) -> String {
+pub(crate) fn shortened(name: &str, limit: usize) -> String {
     if width(name) <= limit { name.to_owned() } else { name.chars().take(limit - 1).chain(['…']).collect() }
 }
 
-fn undefined() -> String {
+pub(crate) fn undefined() -> String {
     "–".to_owned()
 }
 
@@ -253,12 +253,12 @@ fn share(value: Option<f64>) -> String {
     number(value, 3)
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(undefined, |x| format!("{x:.digits$}"))
 }
 
 /// 1234567 → `1,234,567`.
-fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

@@ -43,13 +43,19 @@ pub fn summarise(records: &[RunRecord]) -> Vec<Statistic> {
 }
 
 fn statistic(metric: String, values: &[f64]) -> Statistic {
+    let (mean, sd) = mean_and_sd(values);
+    Statistic { metric, n: values.len() as u64, mean, sd }
+}
+
+/// Mean, undefined without values, and sample standard deviation, undefined below two.
+pub(crate) fn mean_and_sd(values: &[f64]) -> (Option<f64>, Option<f64>) {
     let n = values.len();
     let mean = (n > 0).then(|| values.iter().sum::<f64>() / n as f64);
     let sd = mean.filter(|_| n > 1).map(|mean| {
         let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
         (squares / (n - 1) as f64).sqrt()
     });
-    Statistic { metric, n: n as u64, mean, sd }
+    (mean, sd)
 }
 
 /// `summary.csv`.

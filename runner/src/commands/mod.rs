@@ -1,5 +1,7 @@
 //! One file a verb: arguments in, exit code out.
 
+pub mod capture;
+pub mod detect;
 pub mod golden;
 pub mod ledger;
 pub mod run;

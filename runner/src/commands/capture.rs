@@ -1,0 +1,479 @@
+//! `runner capture inspect|convert`.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use clap::{Args, Subcommand, ValueEnum};
+use phalanx_capture::{
+    CaptureError, CaptureMap, Compression, ConvertError, FeatureRange, FileProblem, Format, InspectOptions,
+    Inspection, Lenience, ReadOptions, Tally,
+};
+
+use super::print;
+use crate::error::RunnerError;
+use crate::exit::Exit;
+use crate::report::{count, shortened};
+use crate::run::INTERRUPTED;
+use crate::terminal::{Style, complain};
+
+/// Columns of a terminal that a report fits into.
+const WIDTH: usize = 80;
+/// Labels and protocols that are told by name.
+const KINDS_TOLD: usize = 20;
+/// Features that are told; archives may have thousands.
+const FEATURES_TOLD: usize = 100;
+/// Bytes that are written at a time.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Files of traffic.
+#[derive(Debug, Subcommand)]
+pub enum CaptureCommand {
+    /// What is in a file: rows, time, labels, talkers, ranges, and what would be dropped
+    Inspect(InspectArgs),
+    /// Write a file in another format, whole or not at all (to standard output: up to the first error)
+    Convert(ConvertArgs),
+}
+
+/// Arguments of `capture inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Print one JSON document instead of a report
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `capture convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Format to write
+    #[arg(long, value_name = "FORMAT")]
+    to: Target,
+    /// File to write, which must not exist; it appears when it is complete [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Which file, and how to read it.
+#[derive(Debug, Args)]
+struct InputArgs {
+    /// Zeek, EVE, binetflow, pcap, npz, or CSV with --map; perhaps packed (gzip, zstd)
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Read as CSV with these columns: nsl_kdd, unsw_nb15, … or a map file
+    #[arg(long, value_name = "NAME|FILE.ron", conflicts_with = "format")]
+    map: Option<String>,
+    /// Format of the file [default: by its first bytes]
+    #[arg(long, value_name = "NAME")]
+    format: Option<FormatName>,
+    /// Skip and count up to so many records that cannot be read
+    #[arg(long, value_name = "N")]
+    lenient: Option<u64>,
+    /// Read Zeek logs other than conn too, as far as their records go
+    #[arg(long, conflicts_with = "map")]
+    any_zeek_log: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatName {
+    ZeekTsv,
+    ZeekJson,
+    Eve,
+    Binetflow,
+    Pcap,
+    Npz,
+}
+
+/// What can be written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Target {
+    Csv,
+}
+
+/// Runs the command. `quiet` leaves out what `convert` says on standard error.
+///
+/// # Errors
+/// If the file or its map cannot be used, or the output exists or cannot be written.
+pub fn capture(command: &CaptureCommand, quiet: bool) -> Result<Exit, RunnerError> {
+    match command {
+        CaptureCommand::Inspect(args) => inspect(args),
+        CaptureCommand::Convert(args) => convert(args, quiet),
+    }
+}
+
+fn inspect(args: &InspectArgs) -> Result<Exit, RunnerError> {
+    let found = phalanx_capture::inspect(&args.input.file, &args.input.options()?)?;
+    if args.json {
+        let text = serde_json::to_string(&found).expect("an inspection is plain data");
+        print(&(text + "\n"))?;
+    } else {
+        print(&report(&args.input.file, &found, Style::of_stdout()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn convert(args: &ConvertArgs, quiet: bool) -> Result<Exit, RunnerError> {
+    let Target::Csv = args.to;
+    let options = args.input.options()?;
+    let file = &args.input.file;
+    let (tally, place) = match &args.output {
+        Some(path) => {
+            let mut output = NewFile::begin(path)?;
+            let converted = phalanx_capture::convert(file, &options, &mut output.writer);
+            let Some(tally) = finished(converted, path)? else { return Ok(Exit::Interrupted) };
+            output.finish()?;
+            (tally, path.display().to_string())
+        }
+        None => {
+            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, Interruptible(io::stdout().lock()));
+            let converted = phalanx_capture::convert(file, &options, &mut writer);
+            // What is still held back after an error stays back: a file that is no capture yields no lone header.
+            drop(writer.into_parts());
+            // A reader that has gone away (`| head`) has had enough.
+            if matches!(&converted, Err(ConvertError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe) {
+                return Ok(Exit::Ok);
+            }
+            let place = "standard output".to_owned();
+            let Some(tally) = finished(converted, place.as_ref())? else { return Ok(Exit::Interrupted) };
+            (tally, place)
+        }
+    };
+    let dropped = dropped(&tally, 0, Style::plain());
+    if !quiet && (args.output.is_some() || !dropped.is_empty()) {
+        complain(&format!("{} rows to {}\n{dropped}", count(tally.records), shown(&place)));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The tally of a conversion, `None` if it was interrupted.
+fn finished(converted: Result<Tally, ConvertError>, path: &Path) -> Result<Option<Tally>, RunnerError> {
+    match converted {
+        Ok(tally) => Ok(Some(tally)),
+        Err(ConvertError::Capture(error)) => Err(error.into()),
+        Err(ConvertError::Write(_)) if INTERRUPTED.load(Ordering::Relaxed) => Ok(None),
+        Err(ConvertError::Write(error)) => Err(RunnerError::io("write to", path)(error)),
+    }
+}
+
+impl InputArgs {
+    fn options(&self) -> Result<InspectOptions, RunnerError> {
+        let read = ReadOptions {
+            format: self.format.map(FormatName::format),
+            lenience: self.lenient.map_or(Lenience::Strict, Lenience::SkipUpTo),
+            any_zeek_log: self.any_zeek_log,
+            ..ReadOptions::default()
+        };
+        let map = self.map.as_deref().map(named_map).transpose()?;
+        Ok(InspectOptions { read, map })
+    }
+}
+
+fn named_map(name: &str) -> Result<CaptureMap, RunnerError> {
+    if let Some(map) = CaptureMap::builtin(name) {
+        return Ok(map);
+    }
+    let file = PathBuf::from(name);
+    match fs::read_to_string(&file) {
+        Ok(text) => CaptureMap::from_ron(&text).map_err(|problem| RunnerError::MapFile { file, problem }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(RunnerError::NoMap { name: name.to_owned(), known: CaptureMap::builtin_names() })
+        }
+        Err(error) => Err(CaptureError::File { file, problem: FileProblem::Io(error) }.into()),
+    }
+}
+
+impl FormatName {
+    fn format(self) -> Format {
+        match self {
+            Self::ZeekTsv => Format::ZeekTsv,
+            Self::ZeekJson => Format::ZeekJson,
+            Self::Eve => Format::Eve,
+            Self::Binetflow => Format::Binetflow,
+            Self::Pcap => Format::Pcap,
+            Self::Npz => Format::Npz,
+        }
+    }
+}
+
+/// Fails once Ctrl-C was pressed, so that a conversion ends and tidies up.
+struct Interruptible<W>(W);
+
+impl<W: Write> Write for Interruptible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A file that did not exist before, written beside its name until it is complete. What is not finished is removed.
+struct NewFile<'a> {
+    writer: BufWriter<Interruptible<File>>,
+    beside: PathBuf,
+    path: &'a Path,
+}
+
+impl<'a> NewFile<'a> {
+    fn begin(path: &'a Path) -> Result<Self, RunnerError> {
+        refuse_existing(path)?;
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let beside = path.with_file_name(name);
+        let file = File::create_new(&beside).map_err(RunnerError::io("write", &beside))?;
+        Ok(Self { writer: BufWriter::with_capacity(BUFFER_BYTES, Interruptible(file)), beside, path })
+    }
+
+    /// The conversion has flushed the writer.
+    fn finish(self) -> Result<(), RunnerError> {
+        // Somebody else may have been faster.
+        refuse_existing(self.path)?;
+        fs::rename(&self.beside, self.path).map_err(RunnerError::io("rename to", self.path))
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+/// A link that leads nowhere is something, too.
+fn refuse_existing(path: &Path) -> Result<(), RunnerError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(RunnerError::OutputTaken { path: path.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The report of `inspect`.
+fn report(file: &Path, found: &Inspection, style: Style) -> String {
+    let mut text = String::new();
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    text += &format!("{}\n", style.bold(&shortened(&shown(&name), WIDTH)));
+    let mut fact = |name: &str, value: &str| text += &format!("  {name:<14}{value}\n");
+    fact("format", &shortened(&shown(&found.format), WIDTH - 16));
+    fact("compression", compression(found.compression));
+    fact("rows", &count(found.rows));
+    if let (Some(first), Some(last)) = (found.first_us, found.last_us) {
+        fact("from", &format!("{}  seconds since 1970-01-01 UTC", seconds(first)));
+        fact("to", &seconds(last));
+        fact("span", &span(last.saturating_sub(first)));
+    }
+
+    let labels: Vec<(&str, u64)> = found.labels.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    if labels.is_empty() {
+        text += &format!("\n{}\n  none in this file\n", style.heading("labels"));
+    } else {
+        text += &counted("labels", &most_first(labels), found.rows, style);
+        let malicious = count(found.malicious);
+        text += &format!("  {:<40}{malicious:>14}{}\n", "= malicious", share(found.malicious, found.rows));
+    }
+    let protocols: Vec<(&str, u64)> = found.protocols.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    text += &counted("protocols", &most_first(protocols), found.rows, style);
+    let heading = if found.top_talkers_exact { "top talkers" } else { "top talkers (at least)" };
+    let talkers: Vec<(&str, u64)> =
+        found.top_talkers.iter().map(|talker| (talker.address.as_str(), talker.flows)).collect();
+    text += &counted(heading, &talkers, found.rows, style);
+    text += &features(&found.features, style);
+    text += &match dropped(&found.tally, found.clipped, style) {
+        none if none.is_empty() => format!("\n{}\n  nothing\n", style.heading("dropped or replaced")),
+        dropped => format!("\n{dropped}"),
+    };
+    text
+}
+
+fn compression(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Plain => "none",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    }
+}
+
+fn most_first(mut counts: Vec<(&str, u64)>) -> Vec<(&str, u64)> {
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts
+}
+
+/// Names with their rows and the share of all; nothing if there is no name.
+fn counted(heading: &str, counts: &[(&str, u64)], rows: u64, style: Style) -> String {
+    if counts.is_empty() {
+        return String::new();
+    }
+    let header = format!("{:>14}{:>11}", "rows", "share");
+    let mut text = format!("\n{}{}\n", style.heading(&format!("{heading:<42}")), style.dim(&header));
+    let line = |name: &str, n| format!("  {name:<40}{:>14}{}\n", count(n), share(n, rows));
+    for (name, n) in counts.iter().take(KINDS_TOLD) {
+        text += &line(&shortened(&shown(name), 39), *n);
+    }
+    if let Some(rest) = counts.get(KINDS_TOLD..).filter(|rest| !rest.is_empty()) {
+        text += &line(&format!("{} others (see --json)", rest.len()), rest.iter().map(|(_, n)| n).sum());
+    }
+    text
+}
+
+fn share(n: u64, rows: u64) -> String {
+    if rows == 0 { String::new() } else { format!("{:>9.2} %", 100.0 * n as f64 / rows as f64) }
+}
+
+fn features(features: &[FeatureRange], style: Style) -> String {
+    if features.is_empty() {
+        return String::new();
+    }
+    let header = format!("{:>12} {:>11} {:>11} {:>11}", "known", "min", "mean", "max");
+    let mut text = format!("\n{}{}\n", style.heading(&format!("{:<32}", "features")), style.dim(&header));
+    for feature in features.iter().take(FEATURES_TOLD) {
+        let told = |x| if feature.known == 0 { "–".to_owned() } else { number(x) };
+        text += &format!(
+            "  {:<29} {:>12} {:>11} {:>11} {:>11}\n",
+            shortened(&shown(&feature.name), 29),
+            count(feature.known),
+            told(feature.min),
+            told(feature.mean),
+            told(feature.max),
+        );
+    }
+    if features.len() > FEATURES_TOLD {
+        text += &format!("  {} others (see --json)\n", features.len() - FEATURES_TOLD);
+    }
+    text
+}
+
+/// What was not taken as it is, and why; nothing if everything was.
+fn dropped(tally: &Tally, clipped: u64, style: Style) -> String {
+    let line = |what: &str, n: u64| match n {
+        0 => String::new(),
+        n => format!("  {:<48}{:>14}\n", shortened(what, 47), count(n)),
+    };
+    let mut text = line("skipped: records that cannot be read", tally.skipped);
+    if let Some(reason) = tally.skipped_first.first() {
+        text += &wrapped(&format!("the first: {}", shown(reason)), "    ");
+    }
+    for (kind, n) in &tally.left_out {
+        text += &line(&format!("left out: {}", shown(kind)), *n);
+    }
+    text += &line("IPv6: kept, without addresses", tally.ipv6);
+    text += &line("clipped: numbers that are not finite", clipped);
+    if text.is_empty() { text } else { format!("{}\n{text}", style.heading("dropped or replaced")) }
+}
+
+/// Text in lines that fit, cut within a word (a path, say) only where it is longer than a line.
+fn wrapped(text: &str, indent: &str) -> String {
+    let room = WIDTH - indent.len();
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        loop {
+            let last = lines.last_mut().expect("there is a line");
+            let used = last.chars().count();
+            let gap = usize::from(used > 0);
+            if used + gap + word.len() <= room {
+                last.extend(" ".repeat(gap).chars().chain(word));
+                break;
+            }
+            if used == 0 {
+                last.extend(word.drain(..room));
+            }
+            lines.push(String::new());
+        }
+    }
+    lines.iter().map(|line| format!("{indent}{line}\n")).collect()
+}
+
+/// Text out of a file, as a terminal may show it: what would move the cursor or turn the line is escaped.
+fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => safe.push(c),
+            c => safe.extend(c.escape_debug()),
+        }
+    }
+    safe
+}
+
+/// At most 11 characters: whole numbers in full, others with three decimals, very large and small ones as powers.
+fn number(x: f64) -> String {
+    let size = x.abs();
+    if x.fract() == 0.0 && size < 1e8 {
+        let sign = if x < 0.0 { "-" } else { "" };
+        format!("{sign}{}", count(size as u64))
+    } else if (1e-3..1e6).contains(&size) {
+        format!("{x:.3}")
+    } else {
+        format!("{x:.3e}")
+    }
+}
+
+/// Microseconds as seconds, exactly.
+fn seconds(us: i64) -> String {
+    let (sign, us) = (if us < 0 { "-" } else { "" }, us.unsigned_abs());
+    format!("{sign}{}.{:06}", us / 1_000_000, us % 1_000_000)
+}
+
+/// A duration in its two largest units.
+fn span(us: i64) -> String {
+    let whole_s = us / 1_000_000;
+    let (days, hours, minutes) = (whole_s / 86_400, whole_s / 3600 % 24, whole_s / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{:.3} s", us as f64 / 1e6),
+        (0, 0, minutes) => format!("{minutes} min {} s", whole_s % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let check = |x: f64, expected: &str| {
+            assert_eq!(number(x), expected);
+            assert!(expected.len() <= 11, "{expected}");
+        };
+        check(0.0, "0");
+        check(-99_999_999.0, "-99,999,999");
+        check(-999_999.999_4, "-999999.999");
+        check(1e8, "1.000e8");
+        check(0.000_5, "5.000e-4");
+        check(-1.5e-300, "-1.500e-300");
+    }
+
+    #[test]
+    fn times_are_exact_and_spans_rough() {
+        assert_eq!(seconds(-1_500_000), "-1.500000");
+        let check = |s: i64, expected: &str| assert_eq!(span(s * 1_000_000), expected);
+        check(0, "0.000 s");
+        check(61, "1 min 1 s");
+        check(86_399, "23 h 59 min");
+        check(90_000, "1 d 1 h");
+    }
+
+    #[test]
+    fn lines_fit_whatever_a_file_holds() {
+        assert_eq!(shown("a\u{1b}[2J\u{202e}'\"é"), "a\\u{1b}[2J\\u{202e}'\"é");
+        let long = "x".repeat(200);
+        let text = format!("one {long} two");
+        let lines = wrapped(&text, "    ");
+        assert!(
+            lines
+                .lines()
+                .all(|line| line.len() <= WIDTH && line.starts_with("    x") | line.starts_with("    one")),
+            "{lines}"
+        );
+        assert_eq!(lines.split_whitespace().collect::<String>(), text.replace(' ', ""));
+    }
+}

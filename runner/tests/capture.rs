@@ -1,0 +1,227 @@
+//! `capture inspect` and `capture convert` on files that are whole, torn, or something else.
+
+mod common;
+
+use std::path::Path;
+use std::process::Stdio;
+
+use common::{Bench, Said};
+use serde_json::Value;
+
+const HEADER: &str = "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\t\
+                      duration\torig_pkts\tresp_pkts\tlabel\n";
+const FLOWS: [&str; 3] = [
+    "10.5\t10.0.0.1\t4000\t10.0.0.9\t22\ttcp\t2.0\t3\t1\tMalicious\n",
+    "11.0\t10.0.0.1\t4001\t10.0.0.9\t22\ttcp\t0.5\t1\t1\tMalicious\n",
+    "75.0\t10.0.0.2\t53\t10.0.0.9\t53\tudp\t-\t1\t0\tBenign\n",
+];
+/// A line that ends in the middle of the sixth field.
+const TORN: &str = "76.0\t10.0.0.3\t4002\t10.0.0.9\t443\ttc";
+
+const MAP: &str = r#"(
+    name: "mine",
+    header: true,
+    columns: [("bytes", Numeric()), ("proto", Categorical), ("class", Label(benign: ["ok"]))],
+    not_finite: Clip,
+)"#;
+
+fn conn_log() -> String {
+    format!("{HEADER}{}", FLOWS.concat())
+}
+
+fn torn_log() -> String {
+    conn_log() + TORN
+}
+
+/// Lines with single spaces, so that a test does not depend on the widths of columns.
+fn lines(said: &Said) -> Vec<String> {
+    assert!(said.stdout.lines().all(|line| line.chars().count() <= 80), "{}", said.stdout);
+    said.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[track_caller]
+fn has(said: &Said, expected: &[&str]) {
+    let lines = lines(said);
+    for line in expected {
+        assert!(lines.iter().any(|l| l == line), "no line {line:?} in:\n{}", said.stdout);
+    }
+}
+
+#[test]
+fn inspect_tells_what_is_in_a_file() {
+    let bench = Bench::new();
+    bench.write("conn.log", conn_log());
+    let said = bench.run(&["capture", "inspect", "conn.log"]).expect(0);
+    has(
+        &said,
+        &[
+            "format Zeek TSV",
+            "compression none",
+            "rows 3",
+            "from 10.500000 seconds since 1970-01-01 UTC",
+            "to 75.000000",
+            "span 1 min 4 s",
+            "Malicious 2 66.67 %",
+            "Benign 1 33.33 %",
+            "= malicious 2 66.67 %",
+            "tcp 2 66.67 %",
+            "10.0.0.1 2 66.67 %",
+            // A flow of one packet lasts 0, although the sensor writes no duration.
+            "duration_seconds 3 0 0.833 2",
+            "sent_packets 3 1 1.667 3",
+            "sent_bytes 0 – – –",
+            "nothing",
+        ],
+    );
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn json_is_the_inspection() {
+    let bench = Bench::new();
+    bench.write("conn.log", conn_log());
+    let said = bench.run(&["capture", "inspect", "conn.log", "--json"]).expect(0);
+    let printed: phalanx_capture::Inspection = serde_json::from_str(&said.stdout).expect("one document");
+    let found = phalanx_capture::inspect(&bench.path("conn.log"), &Default::default()).unwrap();
+    assert_eq!(printed, found);
+    assert_eq!(
+        (found.rows, found.malicious, found.first_us, found.last_us),
+        (3, 2, Some(10_500_000), Some(75_000_000))
+    );
+}
+
+#[test]
+fn a_torn_line_is_an_error_until_it_may_be_skipped() {
+    let bench = Bench::new();
+    bench.write("torn.log", torn_log());
+    let said = bench.run(&["capture", "inspect", "torn.log"]).expect(2);
+    assert!(said.stderr.contains("torn.log:7: expected 10 fields"), "{}", said.stderr);
+    assert_eq!(said.stdout, "");
+    bench.run(&["capture", "inspect", "torn.log", "--lenient", "0"]).expect(2);
+
+    let said = bench.run(&["capture", "inspect", "torn.log", "--lenient", "1"]).expect(0);
+    has(&said, &["rows 3", "skipped: records that cannot be read 1"]);
+    assert!(said.stdout.contains("the first: torn.log:7: expected 10 fields"), "{}", said.stdout);
+}
+
+#[test]
+fn a_torn_packet_is_named_by_its_byte() {
+    let bench = Bench::new();
+    // A pcap header (Ethernet), and a record that promises 60 bytes of which there are 4.
+    let mut pcap = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
+    pcap.extend([1, 0, 0, 0, 0, 0, 0, 0, 60, 0, 0, 0, 60, 0, 0, 0, 1, 2, 3, 4]);
+    bench.write("torn.pcap", pcap);
+    let said = bench.run(&["capture", "inspect", "torn.pcap"]).expect(2);
+    assert!(said.stderr.contains("torn.pcap: byte 24: the file ends inside a record"), "{}", said.stderr);
+}
+
+#[test]
+fn unknown_and_absent_files_are_bad_input() {
+    let bench = Bench::new();
+    bench.write("rows.csv", "bytes,proto,class\n1,tcp,ok\n");
+    let check = |arguments: &[&str], message: &str| {
+        for verb in [&["inspect"][..], &["convert", "--to", "csv"]] {
+            let said = bench.run(&[&["capture"], verb, arguments].concat()).expect(2);
+            assert!(said.stderr.contains(message), "{arguments:?}: {}", said.stderr);
+            assert_eq!(said.stdout, "");
+        }
+    };
+    check(&["rows.csv"], "rows.csv: starts like no flow format that is known");
+    check(&["absent.log"], "absent.log: no such file");
+    check(&["rows.csv", "--format", "zeek-tsv"], "rows.csv:1: data before any header line");
+    check(&["rows.csv", "--format", "fnord"], "invalid value 'fnord'");
+    check(&["rows.csv", "--map", "fnord"], "no map and no file called `fnord`; maps are cicids2017");
+    bench.write("bad.ron", "(name: 3)");
+    check(&["rows.csv", "--map", "bad.ron"], "bad.ron: capture map, line 1 column");
+}
+
+#[test]
+fn csv_is_read_by_a_map_of_ones_own() {
+    let bench = Bench::new();
+    bench.write("mine.ron", MAP);
+    bench.write("rows.csv", "bytes,proto,class\n1,tcp,ok\nInfinity,udp,scan\n4,tcp,sc\u{1b}[2Jan\n");
+    let said = bench.run(&["capture", "inspect", "rows.csv", "--map", "mine.ron"]).expect(0);
+    has(
+        &said,
+        &[
+            "format CSV by map mine",
+            "bytes 3 1 3 4",
+            "ok 1 33.33 %",
+            "= malicious 2 66.67 %",
+            "clipped: numbers that are not finite 1",
+        ],
+    );
+    assert!(said.stdout.contains(r"sc\u{1b}[2Jan"), "a file cannot clear the screen: {}", said.stdout);
+
+    bench.write("rows.csv", "bytes,proto,class\n1,tcp,ok\nmany,udp,scan\n");
+    let said = bench.run(&["capture", "inspect", "rows.csv", "--map", "mine.ron"]).expect(2);
+    assert!(said.stderr.contains(r#"rows.csv:3: column "bytes": "many" is not a number"#), "{}", said.stderr);
+}
+
+#[test]
+fn convert_writes_csv_to_standard_output_or_a_file() {
+    let bench = Bench::new();
+    bench.write("torn.log", torn_log());
+    let convert = ["capture", "convert", "torn.log", "--to", "csv", "--lenient", "1"];
+    let said = bench.run(&convert).expect(0);
+    let rows: Vec<&str> = said.stdout.lines().collect();
+    assert_eq!(rows.len(), 4);
+    assert!(rows[0].starts_with("start,duration,source,source_port,"), "{}", rows[0]);
+    assert!(rows[1].starts_with("10.500000,2.000000,10.0.0.1,4000,10.0.0.9,22,tcp,"), "{}", rows[1]);
+    assert!(said.stderr.contains("3 rows to standard output"), "what was skipped is told: {}", said.stderr);
+    assert!(said.stderr.contains("torn.log:7"), "{}", said.stderr);
+    assert_eq!(bench.run(&[&convert[..], &["-q"]].concat()).expect(0).stderr, "");
+
+    let to_file = [&convert[..], &["--output", "flows.csv"]].concat();
+    let into_file = bench.run(&to_file).expect(0);
+    assert_eq!((into_file.stdout.as_str(), bench.read("flows.csv")), ("", said.stdout));
+    assert_eq!(bench.files(), ["flows.csv", "torn.log"]);
+}
+
+#[test]
+fn convert_overwrites_nothing_and_leaves_nothing_unfinished() {
+    let bench = Bench::new();
+    bench.write("torn.log", torn_log()).write("flows.csv", "precious");
+    let said =
+        bench.run(&["capture", "convert", "torn.log", "--to", "csv", "--output", "flows.csv"]).expect(2);
+    assert!(said.stderr.contains("flows.csv exists and is not overwritten"), "{}", said.stderr);
+    let said =
+        bench.run(&["capture", "convert", "torn.log", "--to", "csv", "--output", "other.csv"]).expect(2);
+    assert!(said.stderr.contains("torn.log:7"), "{}", said.stderr);
+    assert_eq!(bench.files(), ["flows.csv", "torn.log"]);
+    assert_eq!(bench.read("flows.csv"), "precious");
+    bench.run(&["capture", "convert", "torn.log", "--to", "csv", "--output", "no/folder.csv"]).expect(1);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let bench = Bench::new();
+    bench.write("long.log", format!("{HEADER}{}", FLOWS[0].repeat(20_000)));
+    let mut command = bench.command(&["capture", "convert", "long.log", "--to", "csv"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_labelled_day_of_a_host() {
+    let name = "../../shared/data/zeek/host167_day1_conn.log.labeled.gz";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if !file.exists() {
+        eprintln!("SKIPPED: {} is not there", file.display());
+        return;
+    }
+    let bench = Bench::new();
+    let file = file.to_str().unwrap();
+    let said = bench.run(&["capture", "inspect", file]).expect(0);
+    has(&said, &["compression gzip", "rows 5,663", "Malicious 4,201 74.18 %", "Benign 1,402 24.76 %"]);
+    let json = bench.run(&["capture", "inspect", file, "--json"]).expect(0).stdout;
+    let document: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&document["malicious"], &document["labels"]["Benign"]), (&4201.into(), &1402.into()));
+
+    let csv = bench.run(&["capture", "convert", file, "--to", "csv"]).expect(0).stdout;
+    // 60 flows more are labelled Background.
+    let labelled = |label: &str| csv.lines().filter(|row| row.split(',').nth(15) == Some(label)).count();
+    assert_eq!((csv.lines().count(), labelled("Malicious"), labelled("Benign")), (5664, 4201, 1402));
+}
