@@ -5,9 +5,9 @@ use std::process::Command;
 
 fn main() {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    tell("PHALANX_BUILD_RUSTC", answer(&rustc, &["--version"]));
-    tell("PHALANX_BUILD_TARGET", std::env::var("TARGET").ok());
-    tell("PHALANX_BUILD_COMMIT", answer("git", &["rev-parse", "HEAD"]));
+    tell("RUNNER_BUILD_RUSTC", answer(&rustc, &["--version"]));
+    tell("RUNNER_BUILD_TARGET", std::env::var("TARGET").ok());
+    tell("RUNNER_BUILD_COMMIT", answer("git", &["rev-parse", "HEAD"]));
     println!("cargo::rerun-if-changed=build.rs");
     // A path that is missing would run this script at every build.
     for file in ["../.git/HEAD", "../.git/logs/HEAD"].into_iter().filter(|f| Path::new(f).exists()) {

@@ -55,9 +55,9 @@ impl<'a> Manifest<'a> {
     pub fn new(loaded: &'a Loaded, digest: [u8; 32], data: &[DataFile], plan: &str, threads: usize) -> Self {
         let engine = Engine {
             version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("PHALANX_BUILD_COMMIT"),
-            rustc: option_env!("PHALANX_BUILD_RUSTC"),
-            target: option_env!("PHALANX_BUILD_TARGET"),
+            commit: option_env!("RUNNER_BUILD_COMMIT"),
+            rustc: option_env!("RUNNER_BUILD_RUSTC"),
+            target: option_env!("RUNNER_BUILD_TARGET"),
         };
         let data = data
             .iter()

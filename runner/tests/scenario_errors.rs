@@ -96,7 +96,7 @@ fn wrong_types_say_what_was_expected() {
     check("(campaigns: 5)", "s.ron:1:13: campaigns: expected a list `[ … ]`, found `5`", "change");
     check(
         "(detector: 5)",
-        "s.ron:1:12: detector: expected one of IsolationForest, ZScore, found `5`",
+        "s.ron:1:12: detector: expected one of IsolationForest, ExtendedForest, KurtosisForest, HalfSpaceTrees, RandomCutForest, ZScore, Ecod, Copod, Hbos, Loda, Knn, Mahalanobis, Pca, Ensemble, Ewma, Cusum, Rules, found `5`",
         "change",
     );
 }
