@@ -60,9 +60,17 @@ pub fn within_bounds(mut scenario: Scenario) -> Option<Scenario> {
     cut(&mut scenario.model.warm_up_flows, 48);
     cut(&mut scenario.model.window_flows, 64);
     cut(&mut scenario.signature.per_tick_max, 8);
-    if let Detector::IsolationForest { trees, sample } = &mut scenario.detector {
-        cut(trees, 6);
-        cut(sample, 32);
+    match &mut scenario.detector {
+        Detector::IsolationForest { trees, sample, .. }
+        | Detector::ExtendedForest { trees, sample }
+        | Detector::KurtosisForest { trees, sample }
+        | Detector::HalfSpaceTrees { trees, window: sample }
+        | Detector::RandomCutForest { trees, window: sample } => {
+            cut(trees, 6);
+            cut(sample, 32);
+        }
+        Detector::Knn { neighbours } => cut(neighbours, 32),
+        _ => {}
     }
     let latency = &mut scenario.network.latency;
     latency.min_ticks = latency.min_ticks.min(4);

@@ -189,7 +189,7 @@ fn seeds_reach_behind_the_parsers() {
         let small = small.and_then(phalanx_fuzz::within_bounds);
         small.is_some_and(|s| Simulation::new(&s, TrafficInput::Generated, 1).is_ok())
     };
-    assert_eq!(accepted("scenario", &built), 6);
+    assert_eq!(accepted("scenario", &built), 24);
 }
 
 #[test]
