@@ -8,7 +8,7 @@ use phalanx_capture::{CaptureError, CaptureMap, FileProblem, LoadOptions, Partit
 use phalanx_sim::scenario::{Capture, Scenario, Split, Traffic};
 use phalanx_sim::{Replay, TrafficInput};
 use sha2::{Digest, Sha256};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::error::RunnerError;
 
@@ -109,12 +109,6 @@ impl Source {
         })?;
         let flows: usize = data.replay.iter().map(phalanx_core::FlowBatch::rows).sum();
         info!(flows, features = data.schema.width(), "capture read");
-        if !data.untrained.is_empty() {
-            warn!(
-                agents = data.untrained.len(),
-                "agents without training flows flag nothing until they learn"
-            );
-        }
         let phalanx_capture::Dataset { schema, labels, train, replay, .. } = data;
         Ok(TrafficInput::Replay(Replay { schema, labels, train, shards: replay }))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{AgentId, Signature, SignatureId, Tick};
+use phalanx_core::{AgentId, Signature, SignatureId};
 
 /// A signature that is being voted on.
 #[derive(Debug)]
@@ -37,10 +37,5 @@ impl Board {
         if let Some(proposal) = self.open.get_mut(&signature) {
             proposal.votes.push((voter, yes));
         }
-    }
-
-    /// Ticks since the report of a proposal.
-    pub(crate) fn age(id: SignatureId, tick: Tick) -> u64 {
-        tick.since(id.tick)
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn decide(
         let outcome = match plan.quorum.verdict(&ballots) {
             Verdict::Confirm => Outcome::Confirmed,
             Verdict::Reject => Outcome::Rejected,
-            Verdict::Open if Board::age(*id, now.0) >= deadline => Outcome::Undecided,
+            Verdict::Open if now.0.since(id.tick) >= deadline => Outcome::Undecided,
             Verdict::Open => continue,
         };
         decided.push((*id, outcome));

@@ -31,7 +31,7 @@ pub struct Synthetic {
     pub flows: PositiveReal,
     /// How hosts divide into roles.
     pub roles: Roles,
-    /// Number of regions; an agent's region is the third octet block of its address.
+    /// Number of regions, which share 10/8 equally; agent i lies in region i modulo this.
     pub regions: Positive,
     /// Length of a day in ticks.
     pub day_ticks: Positive,
