@@ -46,8 +46,9 @@ impl Simulation {
             .map_err(|e| SimError::Threads(e.to_string()))?;
         let mut world = World::new();
         pool.install(|| population::spawn(&mut world, &plan, &source))?;
-        let genesis =
-            Fingerprint::genesis(format!("{:?}", (&plan.scenario, env!("CARGO_PKG_VERSION"))).as_bytes());
+        let genesis = Fingerprint::genesis(
+            format!("{}\n{}", env!("CARGO_PKG_VERSION"), plan.scenario.identity()).as_bytes(),
+        );
         world.insert_resource(Tally::new(genesis, plan.campaigns.len()));
         world.insert_resource(Siege::new(&scenario.campaigns, plan.agents, &plan.streams));
         world.insert_resource(Mail::new(&scenario.network));

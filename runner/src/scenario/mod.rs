@@ -100,11 +100,11 @@ impl Loaded {
     }
 
     /// Identity of everything that a result depends on but the seed, which the run names itself: the SHA-256 of
-    /// [`Self::portable`] as JSON.
+    /// identity of [`Self::portable`].
     #[must_use]
     pub fn digest(&self, data: &[[u8; 32]]) -> [u8; 32] {
         let scenario = Scenario { seed: 0, ..self.portable(data) };
-        Sha256::digest(file::to_value(&scenario).to_string()).into()
+        Sha256::digest(scenario.identity()).into()
     }
 
     /// The scenario as RON that loads to the same scenario.

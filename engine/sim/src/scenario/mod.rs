@@ -9,6 +9,7 @@ mod campaign;
 mod check;
 mod collective;
 mod detector;
+mod identity;
 mod learning;
 mod memory;
 mod traffic;
