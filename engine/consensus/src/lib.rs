@@ -1,24 +1,46 @@
 //! Collective decisions: plain data in, decision out.
 //!
-//! *It is* the tally of weighted votes under a [`Quorum`] and the [`BetaReputation`] that weighs voters.
-//! *It is not* a network or an agent: who is asked, what they answer and when it arrives is the caller's business.
+//! *It is* the voting rules and protocols behind one trait ([`VotingRule`], registry [`Rule`]), the trust that
+//! weighs voters, and the closed forms that both have to reproduce.
+//! *It is not* a network or an agent: who is asked, what they answer and when it arrives is the caller's business,
+//! which enters through a [`Poll`] and, for protocols of several rounds, an [`Exchange`].
 //!
 //! ```
-//! use phalanx_consensus::{Quorum, Tally, Verdict};
+//! use phalanx_consensus::{Ballot, Memory, Poll, Rule, Silence, Standing, Verdict, VotingRule};
 //!
 //! // Five eligible voters, simple majority: three yes decide, whatever the other two say.
-//! let majority = Quorum::new(0.5);
-//! let mut tally = Tally::new(5.0);
-//! for vote in [true, false, true] {
-//!     tally.add(vote, 1.0);
-//! }
-//! assert_eq!(majority.verdict(&tally), Verdict::Open);
-//! tally.add(true, 1.0);
-//! assert_eq!(majority.verdict(&tally), Verdict::Confirm);
+//! let ballots: Vec<Ballot> = [true, false, true, true].iter().zip(0..).map(|(yes, id)| Ballot::plain(id, *yes)).collect();
+//! let standings = [Standing::default(); 4];
+//! let memory = Memory::default();
+//! let poll = |cast: usize| Poll {
+//!     eligible: 5,
+//!     eligible_trust: 2.5,
+//!     quorum: 0.5,
+//!     ballots: &ballots[..cast],
+//!     standings: &standings[..cast],
+//!     prior: 0.5,
+//!     expired: false,
+//!     attempt: 0,
+//!     memory: &memory,
+//! };
+//! assert_eq!(Rule::Majority.decide(&poll(3), &mut Silence), Verdict::Open);
+//! assert_eq!(Rule::Majority.decide(&poll(4), &mut Silence), Verdict::Confirm);
 //! ```
 
+mod exchange;
+mod memory;
+mod poll;
 mod quorum;
 mod reputation;
+mod rules;
+mod setting;
+mod trust;
 
+pub use exchange::{Exchange, Letter, Said, Silence};
+pub use memory::{Estimate, Memory, PastPoll};
+pub use poll::{Ballot, Poll, Standing};
 pub use quorum::{Quorum, Tally, Verdict};
 pub use reputation::BetaReputation;
+pub use rules::{Gathering, LogOdds, Majority, Rule, Sightings, Supermajority, TrustWeighted, VotingRule};
+pub use setting::BadSetting;
+pub use trust::{Beta, BetaTrust, Deed, TrackRecord, Trust, TrustKind, TrustModel};

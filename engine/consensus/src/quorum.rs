@@ -41,6 +41,14 @@ pub enum Verdict {
     Open,
 }
 
+impl Verdict {
+    /// Confirm or reject.
+    #[must_use]
+    pub fn of(confirmed: bool) -> Self {
+        if confirmed { Self::Confirm } else { Self::Reject }
+    }
+}
+
 /// Confirms once the yes weight is *more* than a share of all eligible weight; ties reject.
 ///
 /// 0.5 is the simple majority, 2/3 the Byzantine supermajority (`> 2n/3`). Abstaining weighs like a no, but only

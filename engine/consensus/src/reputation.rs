@@ -1,9 +1,11 @@
 //! Beta reputation with forgetting (Jøsang & Ismail 2002).
 
+use serde::{Deserialize, Serialize};
+
 /// Evidence about one agent: `r` good and `s` bad observations, each worth `λ` less at the next one.
 ///
 /// Trust is the mean of the Beta posterior under a uniform prior, `T = (r + 1) / (r + s + 2)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BetaReputation {
     good: f64,
     bad: f64,
@@ -18,14 +20,25 @@ impl BetaReputation {
 
     /// Takes in an observation: `r ← λr + x`, `s ← λs + (1 − x)`.
     pub fn observe(&mut self, good: bool, forgetting: f64) {
-        self.good = forgetting * self.good + f64::from(u8::from(good));
-        self.bad = forgetting * self.bad + f64::from(u8::from(!good));
+        self.add(f64::from(u8::from(good)), f64::from(u8::from(!good)), forgetting);
+    }
+
+    /// Takes in an observation that speaks for both sides.
+    pub fn add(&mut self, good: f64, bad: f64, forgetting: f64) {
+        self.good = forgetting * self.good + good;
+        self.bad = forgetting * self.bad + bad;
     }
 
     /// Trust in `(0, 1)`; 0.5 of nobody knows.
     #[must_use]
     pub fn trust(&self) -> f64 {
         (self.good + 1.0) / (self.good + self.bad + 2.0)
+    }
+
+    /// The `u` of the subjective opinion that this evidence amounts to, `2 / (r + s + 2)`.
+    #[must_use]
+    pub fn uncertainty(&self) -> f64 {
+        2.0 / (self.good + self.bad + 2.0)
     }
 
     /// Variance of the Beta posterior.
