@@ -9,9 +9,11 @@
 use std::collections::BTreeMap;
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use crate::detector::finish;
-use crate::{DetectError, Detector};
+use crate::state::{self, Kind, Restore, State};
+use crate::{DetectError, Detector, StateError};
 
 /// Mantissa bits of a bin: 2^11 bins for each halving of the distance from 0 or 1.
 const MANTISSA_BITS: u32 = 11;
@@ -33,7 +35,7 @@ const MANTISSA_BITS: u32 = 11;
 /// assert_eq!((shared.count(), shared.tail(0.85)), (9, 0.3));
 /// assert_eq!(shared.calibrated(0.85), 0.7);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calibration {
     bins: BTreeMap<u64, u64>,
     count: u64,
@@ -194,6 +196,44 @@ impl<D: Detector> Detector for CalibratedDetector<D> {
         mix.word(self.detector.digest());
         mix.word(self.calibration.digest());
         finish(mix)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
+}
+
+impl Calibration {
+    /// The bytes to save.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
+
+    /// Whether the counts are of bins that there are and add up.
+    fn is_sound(&self) -> bool {
+        let sum = self.bins.values().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        sum == Some(self.count)
+            && self.count < u64::MAX
+            && self.bins.iter().all(|(bin, count)| *bin <= 2 * HALF && *count > 0)
+    }
+}
+
+state::plain_state!(Calibration, Calibration, "Self::save");
+
+impl<D: Detector> State for CalibratedDetector<D> {
+    const KIND: Kind = Kind::Calibrated;
+
+    fn body(&self) -> Vec<u8> {
+        state::encode(&(self.detector.save(), &self.calibration))
+    }
+}
+
+impl Restore for CalibratedDetector<Box<dyn Detector>> {
+    fn read(body: &[u8], depth: u32) -> Result<Self, StateError> {
+        let sound = |parts: &(Vec<u8>, Calibration)| parts.1.is_sound();
+        let (detector, calibration) = state::decode(body, Self::KIND, sound)?;
+        Ok(Self::new(state::detector(&detector, depth + 1)?, calibration))
     }
 }
 

@@ -1,9 +1,11 @@
 //! COPOD: tail probabilities of every feature, the tail chosen by the feature's skew.
 
 use phalanx_core::{AgentMix, maths};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{RawScorer, column, finish, mapped_scores, raw_scores, training_rows, unit};
 use crate::ecod::surprises;
+use crate::state;
 use crate::tails::Tails;
 use crate::{DetectError, Detector};
 
@@ -25,13 +27,13 @@ use crate::{DetectError, Detector};
 /// assert!(scores[2] > scores[0] && scores[0] > scores[1]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copod {
     features: Vec<(Tails, Skew)>,
 }
 
 /// Which side the long tail of a feature is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Skew {
     Left,
     None,
@@ -123,7 +125,21 @@ impl Detector for Copod {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Copod {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let count = self.features.first().map_or(0, |(tails, _)| tails.count());
+        count > 0 && self.features.iter().all(|(tails, _)| tails.is_sound() && tails.count() == count)
+    }
+}
+
+state::plain_state!(Copod, Copod, "Detector::save");
 
 #[cfg(test)]
 mod tests {

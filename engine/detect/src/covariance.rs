@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use crate::detector::finish;
 use crate::scaling::Scaler;
@@ -30,7 +31,7 @@ pub(crate) fn products(scaler: &Scaler, rows: &[f32], width: usize) -> DMatrix<f
 }
 
 /// Directions in the space of scaled features: a row is as unusual as it is long along them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Directions {
     pub(crate) scaler: Scaler,
     /// Features a row.
@@ -50,6 +51,14 @@ impl Directions {
             let products = lines.map(|(i, line)| dot(&line[..reach(i)], &scaled[..reach(i)]));
             products.fold(0.0, |sum, x| sum + x * x).sqrt()
         }));
+    }
+
+    /// Whether the shapes fit and the numbers are finite.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.width > 0
+            && self.scaler.is_sound(self.width)
+            && self.lines.len().is_multiple_of(self.width)
+            && self.lines.iter().all(|x| x.is_finite())
     }
 
     pub(crate) fn digest(&self) -> u64 {

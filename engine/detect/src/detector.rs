@@ -23,6 +23,13 @@ pub trait Detector: Send + Sync + fmt::Debug {
 
     /// Digest of the fitted model, for fingerprints: equal models have equal digests on every machine.
     fn digest(&self) -> u64;
+
+    /// The whole state as bytes, for checkpoints: what is made of them again scores, learns and digests alike.
+    ///
+    /// Those of this crate's detectors are read by [`load_detector`](crate::load_detector),
+    /// [`load_streaming`](crate::load_streaming) or the type's own `load`; whoever implements this trait elsewhere
+    /// reads its own.
+    fn save(&self) -> Vec<u8>;
 }
 
 impl<D: Detector + ?Sized> Detector for Arc<D> {
@@ -37,6 +44,10 @@ impl<D: Detector + ?Sized> Detector for Arc<D> {
     fn digest(&self) -> u64 {
         (**self).digest()
     }
+
+    fn save(&self) -> Vec<u8> {
+        (**self).save()
+    }
 }
 
 impl<D: Detector + ?Sized> Detector for Box<D> {
@@ -50,6 +61,10 @@ impl<D: Detector + ?Sized> Detector for Box<D> {
 
     fn digest(&self) -> u64 {
         (**self).digest()
+    }
+
+    fn save(&self) -> Vec<u8> {
+        (**self).save()
     }
 }
 

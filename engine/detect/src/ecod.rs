@@ -1,10 +1,12 @@
 //! ECOD: how far out is each feature of a row, by the training rows' own distribution?
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{
     RawScorer, checked_rows, column, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
 };
+use crate::state;
 use crate::tails::{Surprise, Tails};
 use crate::{DetectError, Detector};
 
@@ -30,7 +32,7 @@ use crate::{DetectError, Detector};
 /// assert!((raw[0] - 4f64.ln()).abs() < 1e-15 && (raw[1] - (4.0f64 / 3.0).ln()).abs() < 1e-15);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ecod {
     features: Vec<Tails>,
 }
@@ -132,7 +134,21 @@ impl Detector for Ecod {
         self.features.iter().for_each(|tails| tails.digest(&mut mix));
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Ecod {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let count = self.features.first().map_or(0, Tails::count);
+        count > 0 && self.features.iter().all(|tails| tails.is_sound() && tails.count() == count)
+    }
+}
+
+state::plain_state!(Ecod, Ecod, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,16 @@
 //! Detectors that vote by surprise: members' scores, each measured against its own training scores, averaged.
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{
     RawScorer, check_parameter, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
 };
 use crate::knn::sample;
-use crate::{DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Scaling};
+use crate::state::{self, Kind, Restore, State};
+use crate::{
+    DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Scaling, StateError,
+};
 
 /// Parameters of the default [`Ensemble`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ struct Member {
 }
 
 /// Score against `-ln` of the tail probability: knots of a piecewise linear, increasing function on `[0, 1]`.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Tail {
     knots: Vec<(f64, f64)>,
 }
@@ -198,6 +202,47 @@ impl Detector for Ensemble {
             }
         }
         finish(mix)
+    }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
+}
+
+impl Tail {
+    /// Whether this is an increasing function on the whole of `[0, 1]`.
+    fn is_sound(&self) -> bool {
+        let ends = self.knots.first().zip(self.knots.last());
+        ends.is_some_and(|(first, last)| first.0 == 0.0 && last.0 == 1.0)
+            && self.knots.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1)
+            && self.knots.iter().all(|(_, nats)| nats.is_finite() && *nats >= 0.0)
+    }
+}
+
+impl State for Ensemble {
+    const KIND: Kind = Kind::Ensemble;
+
+    fn body(&self) -> Vec<u8> {
+        let members: Vec<_> =
+            self.members.iter().map(|member| (member.detector.save(), &member.tail)).collect();
+        state::encode(&members)
+    }
+}
+
+impl Restore for Ensemble {
+    fn read(body: &[u8], depth: u32) -> Result<Self, StateError> {
+        let sound =
+            |members: &Vec<(Vec<u8>, Tail)>| !members.is_empty() && members.iter().all(|m| m.1.is_sound());
+        let members = state::decode(body, Self::KIND, sound)?;
+        let member = |(bytes, tail): (Vec<u8>, Tail)| {
+            Ok(Member { detector: state::detector(&bytes, depth + 1)?, tail })
+        };
+        let members = members.into_iter().map(member).collect::<Result<Vec<_>, StateError>>()?;
+        let width = members[0].detector.width();
+        match members.iter().all(|member| member.detector.width() == width) {
+            true => Ok(Self { members }),
+            false => Err(state::invalid(Self::KIND)),
+        }
     }
 }
 

@@ -5,9 +5,11 @@
 //! random direction through a random point of the node's box do not.
 
 use phalanx_core::{AgentMix, Stream, maths};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{check_finite, check_parameter, column, finish, row_count, training_rows};
 use crate::scaling::{Scaler, moments};
+use crate::state;
 use crate::{DetectError, Detector, Scaling, average_path_length};
 
 /// Parameters of an [`ExtendedForest`].
@@ -62,7 +64,7 @@ impl Default for ExtendedForestConfig {
 /// assert!(scores[..100].iter().all(|s| *s < scores[100]));
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExtendedForest {
     scaler: Scaler,
     width: usize,
@@ -88,7 +90,7 @@ fn path_length(depth: u32, count: usize) -> f64 {
     ((f64::from(depth) + average_path_length(count as u32)) * CUT).round()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Node {
     /// Rows whose weighted sum exceeds it go right. Infinite in a leaf: nothing exceeds it.
     value: f64,
@@ -96,7 +98,7 @@ struct Node {
     child: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Term {
     feature: u32,
     weight: f32,
@@ -351,7 +353,36 @@ impl Detector for ExtendedForest {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl ExtendedForest {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let count = self.nodes.len();
+        // Rows never leave a leaf: nothing exceeds infinity.
+        let inside = |node: &Node| {
+            (node.child as usize) < count - usize::from(node.value != f64::INFINITY) && !node.value.is_nan()
+        };
+        self.width > 0
+            && self.scaler.is_sound(self.width)
+            && (1..=self.width).contains(&self.terms)
+            && self.height <= 16
+            && self.average.is_finite()
+            && !self.roots.is_empty()
+            && self.roots.iter().all(|root| (*root as usize) < count)
+            && self.nodes.iter().all(inside)
+            && self.paths.len() == count
+            && self.paths.iter().all(|path| path.is_finite() && *path >= 0.0)
+            && Some(self.weights.len()) == count.checked_mul(self.terms)
+            && self.weights.iter().all(|term| (term.feature as usize) < self.width && term.weight.is_finite())
+    }
+}
+
+state::plain_state!(ExtendedForest, ExtendedForest, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,18 @@
 //! HBOS: how dense is the histogram of each feature where a row's value lies?
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{
     RawScorer, check_finite, check_parameter, checked_rows, column, finish, mapped_scores, raw_scores,
     same_width, training_rows, unit,
 };
 use crate::scaling::widen;
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// Parameters of a [`Hbos`]; the defaults are PyOD's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HbosConfig {
     /// Bins of equal width a feature, at least 1.
     pub bins: u32,
@@ -57,14 +59,14 @@ impl HbosConfig {
 /// assert!((raw[1] - (1.6f64 / 0.6).log2()).abs() < 1e-12);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hbos {
     config: HbosConfig,
     features: Vec<Bins>,
 }
 
 /// One feature's histogram, with the contribution of each bin.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Bins {
     low: f64,
     high: f64,
@@ -186,6 +188,20 @@ impl Bins {
         self.surprise[self.place(x).clamp(0.0, (bins - 1) as f64) as usize]
     }
 
+    /// Whether adding rows gives these bins: contributions are those of the counts.
+    fn is_sound(&self, config: &HbosConfig) -> bool {
+        let total = self.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        let shaped = self.counts.len() == config.bins as usize && self.surprise.len() == self.counts.len();
+        if !shaped || total.is_none() || !(self.low < self.high && (self.high - self.low).is_finite()) {
+            return false;
+        }
+        let mut again = self.clone();
+        if total > Some(0) {
+            again.weigh(config.alpha);
+        }
+        again == *self
+    }
+
     /// Sets contributions from counts.
     fn weigh(&mut self, alpha: f64) {
         let total = self.counts.iter().sum::<u64>().max(1) as f64;
@@ -219,7 +235,22 @@ impl Detector for Hbos {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Hbos {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        self.config.check().is_ok()
+            && !self.features.is_empty()
+            && self.features.iter().all(|bins| bins.is_sound(&self.config))
+    }
+}
+
+state::plain_state!(Hbos, Hbos, "Detector::save");
 
 #[cfg(test)]
 mod tests {

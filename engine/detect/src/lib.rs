@@ -11,6 +11,8 @@
 //! - [`Transform`], what is done to the columns of raw rows, saved with the model;
 //! - [`ThresholdPolicy`], which turns calibration scores into the limit above which a row is flagged, with promises on the
 //!   false-positive rate; [`Calibration`], which makes scores of several agents comparable;
+//! - states: every fitted detector, threshold and drift detector is saved to bytes and loaded again
+//!   ([`Detector::save`], [`load_detector`]), for checkpoints;
 //! - metrics: [`Confusion`], exact [`roc_auc`] and [`average_precision`], and [`ScoreHistogram`] for runs whose
 //!   scores are too many to keep.
 //!
@@ -68,6 +70,7 @@ mod pca;
 mod registry;
 mod rules;
 mod scaling;
+mod state;
 mod streaming;
 mod tails;
 mod threshold;
@@ -93,6 +96,7 @@ pub use pca::{Pca, PcaConfig};
 pub use registry::DetectorKind;
 pub use rules::{Clause, Comparison, Rule, RuleDetector};
 pub use scaling::Scaling;
+pub use state::{StateError, load_detector, load_drift, load_streaming};
 pub use streaming::{
     Baseline, Cusum, CusumConfig, Ewma, EwmaConfig, HalfSpaceConfig, HalfSpaceTrees, RandomCutConfig,
     RobustRandomCutForest, Side, StreamingDetector,

@@ -1,9 +1,11 @@
 //! LODA: histograms of random sparse projections.
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{RawScorer, check_parameter, finish, mapped_scores, raw_scores, training_rows, unit};
 use crate::scaling::{Scaler, range, widen};
+use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Loda`]; the defaults are PyOD's.
@@ -33,7 +35,7 @@ impl Default for LodaConfig {
 /// costs accuracy where densities fall off steeply; here a value scores by its own bin.
 ///
 /// The score is `raw / (1 + raw)`; `raw` is at most `ln(1e12) + …`, about 28.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loda {
     scaler: Scaler,
     width: usize,
@@ -41,7 +43,7 @@ pub struct Loda {
 }
 
 /// A projection and its histogram.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Cut {
     weights: Vec<(u32, f64)>,
     low: f64,
@@ -131,6 +133,16 @@ impl Cut {
         (((x - self.low) / (self.high - self.low) * bins as f64) as usize).min(bins - 1)
     }
 
+    fn is_sound(&self, width: usize) -> bool {
+        let finite = |x: &f64| x.is_finite();
+        self.weights.iter().all(|(feature, weight)| (*feature as usize) < width && weight.is_finite())
+            && !self.weights.is_empty()
+            && self.low < self.high
+            && (self.high - self.low).is_finite()
+            && (1..=1 << 20).contains(&self.surprise.len())
+            && self.surprise.iter().chain([&self.empty]).all(finite)
+    }
+
     fn surprise(&self, x: f64) -> f64 {
         if x < self.low || x > self.high {
             self.empty
@@ -163,7 +175,21 @@ impl Detector for Loda {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Loda {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let scaled = self.width > 0 && self.scaler.is_sound(self.width);
+        scaled && !self.cuts.is_empty() && self.cuts.iter().all(|cut| cut.is_sound(self.width))
+    }
+}
+
+state::plain_state!(Loda, Loda, "Detector::save");
 
 #[cfg(test)]
 mod tests {

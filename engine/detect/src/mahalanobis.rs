@@ -1,10 +1,12 @@
 //! Mahalanobis distance: z-scores that know which features move together.
 
 use nalgebra::Cholesky;
+use serde::{Deserialize, Serialize};
 
 use crate::covariance::{Directions, products};
 use crate::detector::{RawScorer, check_parameter, mapped_scores, raw_scores, training_rows, unit_log};
 use crate::scaling::Scaler;
+use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Mahalanobis`].
@@ -38,7 +40,7 @@ impl Default for MahalanobisConfig {
 /// assert!(distance[0] > 10.0 * distance[1]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mahalanobis {
     /// Inverse of the lower Cholesky factor; its product with a standardised row has the distance as norm.
     whiten: Directions,
@@ -105,7 +107,21 @@ impl Detector for Mahalanobis {
     fn digest(&self) -> u64 {
         self.whiten.digest()
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Mahalanobis {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let Directions { width, lines, .. } = &self.whiten;
+        self.whiten.is_sound() && lines.len() == width * width
+    }
+}
+
+state::plain_state!(Mahalanobis, Mahalanobis, "Detector::save");
 
 #[cfg(test)]
 mod tests {

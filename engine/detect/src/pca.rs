@@ -1,10 +1,12 @@
 //! Principal components: how much of a row do the directions miss that explain the training rows?
 
 use nalgebra::SymmetricEigen;
+use serde::{Deserialize, Serialize};
 
 use crate::covariance::{Directions, products};
 use crate::detector::{RawScorer, check_parameter, mapped_scores, raw_scores, training_rows, unit_log};
 use crate::scaling::Scaler;
+use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Pca`].
@@ -38,7 +40,7 @@ impl Default for PcaConfig {
 /// assert!(error[0] < 1e-12 && (error[1] - 3f64.sqrt()).abs() < 1e-12);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pca {
     /// Components that were left out, one after the other.
     lost: Directions,
@@ -102,7 +104,21 @@ impl Detector for Pca {
     fn digest(&self) -> u64 {
         self.lost.digest()
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Pca {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let Directions { width, lines, .. } = &self.lost;
+        self.lost.is_sound() && !lines.is_empty() && lines.len() <= width * width
+    }
+}
+
+state::plain_state!(Pca, Pca, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,14 @@
 //! RSTOS0`, has a ROC-AUC of .90 to .98: whoever claims to detect those attacks must beat it.
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{check_finite, check_parameter, finish, row_count};
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// How a value is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// Less than the limit.
     Less,
@@ -26,7 +28,7 @@ pub enum Comparison {
 }
 
 /// One condition on a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clause {
     /// The feature looked at, from 0.
     pub feature: usize,
@@ -51,7 +53,7 @@ impl Clause {
 }
 
 /// When a rule fires.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// If at least one clause holds.
     Any(Vec<Clause>),
@@ -86,7 +88,7 @@ impl Rule {
 /// assert_eq!(scores, [1.0, 0.0]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleDetector {
     width: usize,
     rules: Vec<Rule>,
@@ -142,7 +144,20 @@ impl Detector for RuleDetector {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl RuleDetector {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        Self::new(self.width, self.rules.clone()).is_ok()
+    }
+}
+
+state::plain_state!(RuleDetector, Rules, "Detector::save");
 
 #[cfg(test)]
 mod tests {

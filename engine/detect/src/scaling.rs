@@ -1,6 +1,7 @@
 //! Features on a common scale, for the detectors that measure distances.
 
 use phalanx_core::{AgentMix, maths};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::column;
 
@@ -27,13 +28,13 @@ const NORMAL_QUARTILES: f64 = 1.348_979_500_392_163_4;
 const VALUE_MAX: f64 = 1e15;
 
 /// A fitted scaling: `(x - offset) · factor`. A feature that did not vary in training has factor 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Scaler {
     features: Vec<Affine>,
 }
 
 /// The scaling of one feature.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Affine {
     pub(crate) offset: f64,
     pub(crate) factor: f64,
@@ -57,6 +58,12 @@ impl Scaler {
     pub(crate) fn scaled(&self, rows: &[f32]) -> Vec<f32> {
         let affine = self.features.iter().cycle();
         rows.iter().zip(affine).map(|(value, affine)| affine.apply(f64::from(*value)) as f32).collect()
+    }
+
+    /// Whether this is a scaling of `width` features.
+    pub(crate) fn is_sound(&self, width: usize) -> bool {
+        let valid = |a: &Affine| a.offset.is_finite() && a.factor.is_finite() && a.factor > 0.0;
+        self.features.len() == width && self.features.iter().all(valid)
     }
 
     pub(crate) fn digest(&self, mix: &mut AgentMix) {

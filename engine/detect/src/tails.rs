@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 /// The training values of one feature, as a sorted list of distinct values with cumulative counts.
 ///
 /// Two lists made of parts of the rows merge to the list of all rows, whatever the parts were.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tails {
     /// Distinct values, ascending. `-0.0` is stored as `0.0`.
     values: Vec<f32>,
@@ -83,6 +84,16 @@ impl Tails {
             .zip(&self.up_to)
             .zip(before)
             .map(|((value, up_to), before)| (*value, up_to - before))
+    }
+
+    /// Whether the list is one that [`Self::of`] gives.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.values.len() == self.up_to.len()
+            && self.values.iter().all(|v| v.is_finite() && (*v != 0.0 || v.is_sign_positive()))
+            && self.values.is_sorted_by(|a, b| a < b)
+            && self.up_to.is_sorted_by(|a, b| a < b)
+            && self.up_to.first() != Some(&0)
+            && self.count() < 1 << 53
     }
 
     fn push(&mut self, value: f32, count: u64) {

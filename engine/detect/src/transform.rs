@@ -19,7 +19,8 @@ use phalanx_core::AgentMix;
 
 use crate::detector::{check_finite, column, finish, row_count, same_width, training_rows};
 use crate::scaling::Affine;
-use crate::{DetectError, Detector, Scaling, StreamingDetector};
+use crate::state::{self, Kind, Restore, State};
+use crate::{DetectError, Detector, Scaling, StateError, StreamingDetector};
 
 const MAGIC: [u8; 4] = *b"PHXT";
 const VERSION: u16 = 1;
@@ -350,6 +351,10 @@ impl<D: Detector> Detector for TransformedDetector<D> {
         mix.word(self.detector.digest());
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
 
 impl<D: StreamingDetector> StreamingDetector for TransformedDetector<D> {
@@ -361,6 +366,36 @@ impl<D: StreamingDetector> StreamingDetector for TransformedDetector<D> {
         scores.clear();
         self.detector.score_then_update(&self.transform.apply(rows)?, scores)
     }
+}
+
+impl<D: Detector> State for TransformedDetector<D> {
+    const KIND: Kind = Kind::Transformed;
+
+    fn body(&self) -> Vec<u8> {
+        state::encode(&(self.transform.encode(), self.detector.save()))
+    }
+}
+
+impl Restore for TransformedDetector<Box<dyn Detector>> {
+    fn read(body: &[u8], depth: u32) -> Result<Self, StateError> {
+        read_parts(body, |detector| state::detector(detector, depth + 1))
+    }
+}
+
+impl Restore for TransformedDetector<Box<dyn StreamingDetector>> {
+    fn read(body: &[u8], depth: u32) -> Result<Self, StateError> {
+        read_parts(body, |detector| state::streaming(detector, depth + 1))
+    }
+}
+
+fn read_parts<D: Detector>(
+    body: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<D, StateError>,
+) -> Result<TransformedDetector<D>, StateError> {
+    let (transform, detector): (Vec<u8>, Vec<u8>) = state::decode(body, Kind::Transformed, |_| true)?;
+    let invalid = || state::invalid(Kind::Transformed);
+    let transform = Transform::decode(&transform).map_err(|_| invalid())?;
+    TransformedDetector::new(transform, read(&detector)?).map_err(|_| invalid())
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The baseline: how many standard deviations is the farthest feature away from its mean?
 
 use phalanx_core::{AgentMix, maths};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{check_finite, row_count};
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// Mean and standard deviation of every feature; a row's score comes from its largest |z|.
@@ -22,13 +24,13 @@ use crate::{DetectError, Detector};
 /// assert_eq!(scores, [0.0, 0.75, 1.0]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ZScore {
     features: Vec<Moments>,
 }
 
 /// What is known of one feature.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Moments {
     mean: f64,
     sd: f64,
@@ -113,7 +115,21 @@ impl Detector for ZScore {
         let digest = mix.finish();
         digest as u64 ^ (digest >> 64) as u64
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl ZScore {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let valid = |f: &Moments| f.mean.is_finite() && f.sd.is_finite() && f.sd >= 0.0;
+        !self.features.is_empty() && self.features.iter().all(valid)
+    }
+}
+
+state::plain_state!(ZScore, ZScore, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,12 @@
 //! between buckets are tried, so a window of n values takes `O(log n)` memory and time.
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use super::DriftDetector;
 use crate::DetectError;
 use crate::detector::{check_parameter, finish};
+use crate::state;
 
 /// Most buckets of one size: M of the paper, which uses 5.
 const BUCKETS: usize = 5;
@@ -23,7 +25,7 @@ const INTERVAL: u64 = 32;
 const PART_MIN: u64 = 5;
 
 /// Consecutive values: their number, mean and sum of squared deviations from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Bucket {
     count: u64,
     mean: f64,
@@ -56,7 +58,7 @@ impl Bucket {
 /// assert!(window.len() < 1000);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adwin {
     delta: f64,
     /// Buckets of `2^i` values at `i`, oldest first; larger ones are older.
@@ -194,7 +196,28 @@ impl DriftDetector for Adwin {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Adwin {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let sound = |(level, buckets): (usize, &Vec<Bucket>)| {
+            buckets.len() <= BUCKETS && buckets.iter().all(|bucket| bucket.count == 1 << level)
+        };
+        // 2^48 values at 5 buckets a size: beyond any stream, and far from overflow.
+        Self::new(self.delta).is_ok()
+            && self.levels.len() <= 48
+            && self.levels.iter().enumerate().all(sound)
+            && self.levels.last().is_none_or(|oldest| !oldest.is_empty())
+            && self.len() <= self.seen
+    }
+}
+
+state::plain_state!(Adwin, Adwin, "DriftDetector::save");
 
 #[cfg(test)]
 mod tests {

@@ -20,4 +20,7 @@ pub trait DriftDetector: Send + Sync + fmt::Debug {
 
     /// Digest of the state, for fingerprints: equal states have equal digests on every machine.
     fn digest(&self) -> u64;
+
+    /// The whole state as bytes, for checkpoints, which [`load_drift`](crate::load_drift) reads.
+    fn save(&self) -> Vec<u8>;
 }

@@ -1,13 +1,15 @@
 //! The Page–Hinkley test (Page 1954, Hinkley 1971): cumulative deviations from the running mean.
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use super::DriftDetector;
 use crate::DetectError;
 use crate::detector::{check_parameter, finish};
+use crate::state;
 
 /// Sensitivity of the test. The defaults are river's, for values in `[0, 1]`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PageHinkleyConfig {
     /// Values to take before a change may be found; also those that the first mean is made of.
     pub warm_up: u32,
@@ -39,7 +41,7 @@ impl Default for PageHinkleyConfig {
 /// assert!((0..20).any(|_| test.update(1.0)));
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PageHinkley {
     config: PageHinkleyConfig,
     /// Values since the last change.
@@ -98,7 +100,22 @@ impl DriftDetector for PageHinkley {
         self.excess.iter().for_each(|value| mix.float(*value));
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl PageHinkley {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        Self::new(self.config).is_ok()
+            && self.mean.is_finite()
+            && self.excess.iter().all(|excess| excess.is_finite() && *excess >= 0.0)
+    }
+}
+
+state::plain_state!(PageHinkley, PageHinkley, "DriftDetector::save");
 
 #[cfg(test)]
 mod tests {

@@ -18,15 +18,17 @@ mod grow;
 mod path_length;
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{check_finite, row_count};
+use crate::state;
 use crate::{DetectError, Detector};
 
 pub use grow::FitScratch;
 pub use path_length::average_path_length;
 
 /// Size of a forest. The defaults are the paper's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForestConfig {
     /// Number of trees, at least 1.
     pub trees: u32,
@@ -51,7 +53,7 @@ impl ForestConfig {
 }
 
 /// A cut: rows whose feature is greater than the threshold go right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Node {
     /// The threshold as an ordered integer, see [`key`].
     key: u32,
@@ -86,7 +88,7 @@ fn key(value: f32) -> u32 {
 /// assert!(scores[..100].iter().all(|s| *s < scores[100]));
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IsolationForest {
     width: usize,
     config: ForestConfig,
@@ -258,7 +260,30 @@ impl Detector for IsolationForest {
         let digest = mix.finish();
         digest as u64 ^ (digest >> 64) as u64
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl IsolationForest {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let trees = self.digests.len();
+        let slots = trees.checked_shl(self.height).unwrap_or(0);
+        self.config.check().is_ok()
+            && self.width > 0
+            && (1..=self.config.sample as usize).contains(&self.sample)
+            && self.average == path_length::credit(self.sample)
+            && self.height == self.sample.next_power_of_two().trailing_zeros()
+            && trees == self.config.trees as usize
+            && self.oldest < trees
+            && (self.nodes.len(), self.leaves.len()) == (slots, slots)
+            && self.nodes.iter().all(|node| (node.feature as usize) < self.width)
+    }
+}
+
+state::plain_state!(IsolationForest, IsolationForest, "Detector::save");
 
 #[cfg(test)]
 mod tests {

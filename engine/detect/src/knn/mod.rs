@@ -3,11 +3,13 @@
 mod tree;
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::detector::{
     RawScorer, check_parameter, column, finish, mapped_scores, raw_scores, training_rows, unit_log,
 };
 use crate::scaling::{Scaler, moments};
+use crate::state;
 use crate::{DetectError, Detector, Scaling};
 use tree::Tree;
 
@@ -50,7 +52,7 @@ impl Default for KnnConfig {
 /// assert_eq!(detector.distance(&[0.0, 0.0, 33.0, 44.0])?, [5.0, 50.0]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Knn {
     scaler: Scaler,
     neighbours: usize,
@@ -172,7 +174,25 @@ impl Detector for Knn {
     fn digest(&self) -> u64 {
         self.digest
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
+
+impl Knn {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let width = self.order.len();
+        let mut ordered = self.order.clone();
+        ordered.sort_unstable();
+        let permutation = ordered.iter().enumerate().all(|(i, feature)| *feature as usize == i);
+        let neighbours = (1..=1 << 16).contains(&self.neighbours);
+        width > 0 && permutation && neighbours && self.scaler.is_sound(width) && self.tree.is_sound(width)
+    }
+}
+
+state::plain_state!(Knn, Knn, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! A balanced k-d tree whose leaves are blocks that the compiler scans with vector instructions.
 
+use serde::{Deserialize, Serialize};
+
 /// Rows a leaf has room for.
 const LANES: usize = 16;
 
@@ -7,7 +9,7 @@ const LANES: usize = 16;
 const STRIDE: usize = 8;
 
 /// A complete binary tree over the reference rows. The children of slot `i` are `2i` and `2i + 1`; slot 1 is the root.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tree {
     width: usize,
     rows: usize,
@@ -18,7 +20,7 @@ pub(crate) struct Tree {
 }
 
 /// Rows left of a split have values up to its threshold, rows right of it have values from there on.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Split {
     feature: u32,
     threshold: f32,
@@ -42,6 +44,17 @@ impl Tree {
 
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Whether this is the shape of a tree of rows of `width` features, and its numbers are ones.
+    pub(crate) fn is_sound(&self, width: usize) -> bool {
+        let slots = self.inner.len().checked_mul(LANES);
+        self.width == width
+            && self.inner.len().is_power_of_two()
+            && slots.is_some_and(|slots| (1..=slots).contains(&self.rows))
+            && slots.and_then(|slots| slots.checked_mul(width)) == Some(self.leaves.len())
+            && self.inner.iter().all(|s| (s.feature as usize) < width && s.threshold.is_finite())
+            && self.leaves.iter().all(|x| !x.is_nan())
     }
 
     /// A search for the `neighbours`-th nearest row, to be used for many queries.

@@ -1,13 +1,15 @@
 //! What control charts measure against.
 
+use serde::{Deserialize, Serialize};
+
 use crate::detector::check_parameter;
 use crate::{DetectError, ZScore};
 
 /// Deviations beyond this many sigmas count as this many: a chart keeps sums, and infinity would never leave them.
-const SIGMAS_MAX: f64 = 1e9;
+pub(super) const SIGMAS_MAX: f64 = 1e9;
 
 /// Mean and standard deviation that a process has while nothing is wrong.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Mean, finite.
     pub mean: f64,

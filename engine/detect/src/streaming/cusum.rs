@@ -1,13 +1,15 @@
 //! Cumulative sums per feature (Page 1954): the fastest test for a shift of known size.
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
 use super::{Baseline, StreamingDetector};
 use crate::detector::{RawScorer, check_parameter, checked_rows, finish, mapped_scores, unit};
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// Which shifts count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Side {
     /// Means that rise.
     Upper,
@@ -19,7 +21,7 @@ pub enum Side {
 }
 
 /// Sensitivity of the sums.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CusumConfig {
     /// Half of the shift to find, in standard deviations; not negative. Deviations below it are forgiven.
     pub slack: f64,
@@ -51,7 +53,7 @@ impl Default for CusumConfig {
 /// assert_eq!(scores, [1.0 / 2.0, 2.0 / 3.0, 3.0 / 4.0, 2.5 / 3.5]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cusum {
     config: CusumConfig,
     baselines: Vec<Baseline>,
@@ -121,6 +123,10 @@ impl Detector for Cusum {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
 
 impl StreamingDetector for Cusum {
@@ -135,6 +141,17 @@ impl StreamingDetector for Cusum {
         Ok(())
     }
 }
+
+impl Cusum {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        Self::new(self.baselines.clone(), self.config).is_ok()
+            && self.sums.len() == self.baselines.len()
+            && self.sums.as_flattened().iter().all(|sum| sum.is_finite() && *sum >= 0.0)
+    }
+}
+
+state::plain_state!(Cusum, Cusum, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,16 @@
 //! Exponentially weighted moving average per feature (Roberts 1959): small shifts add up, old rows fade.
 
 use phalanx_core::AgentMix;
+use serde::{Deserialize, Serialize};
 
+use super::chart::SIGMAS_MAX;
 use super::{Baseline, StreamingDetector};
 use crate::detector::{RawScorer, check_parameter, checked_rows, finish, mapped_scores, unit};
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// Memory of the average.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EwmaConfig {
     /// Weight of the newest row, in `(0, 1]`. 1 forgets everything: the plain Shewhart chart.
     pub lambda: f64,
@@ -36,7 +39,7 @@ impl Default for EwmaConfig {
 /// assert!(scores.is_sorted() && scores[5] > 0.75, "two sigmas do not alarm once, but do if they stay");
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ewma {
     config: EwmaConfig,
     baselines: Vec<Baseline>,
@@ -115,6 +118,10 @@ impl Detector for Ewma {
         }
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
 
 impl StreamingDetector for Ewma {
@@ -130,6 +137,18 @@ impl StreamingDetector for Ewma {
         Ok(())
     }
 }
+
+impl Ewma {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        Self::new(self.baselines.clone(), self.config).is_ok()
+            && self.averages.len() == self.baselines.len()
+            && self.averages.iter().all(|average| average.abs() <= 2.0 * SIGMAS_MAX)
+            && (0.0..=1.0).contains(&self.faded)
+    }
+}
+
+state::plain_state!(Ewma, Ewma, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -16,9 +16,11 @@
 //!   ADBench sets and costs .007 at most. Rows beyond the range fall into the outermost regions.
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 use super::StreamingDetector;
 use crate::detector::{check_finite, check_parameter, finish, row_count};
+use crate::state;
 use crate::{DetectError, Detector};
 
 /// Rows that walk a tree together while it is in the cache.
@@ -31,7 +33,7 @@ const PADDING: f64 = 0.15;
 const MARGIN: f64 = 0.25;
 
 /// Size of the trees. The defaults are the paper's trees and window with river's height.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HalfSpaceConfig {
     /// Number of trees, at least 1; `trees · 2^height` is at most 2^24.
     pub trees: u32,
@@ -70,7 +72,7 @@ impl HalfSpaceConfig {
 }
 
 /// Rows whose feature is greater go right.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Cut<T> {
     feature: u32,
     at: T,
@@ -95,7 +97,7 @@ struct Cut<T> {
 /// assert!(scores[0] < scores[1]);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HalfSpaceTrees {
     width: usize,
     config: HalfSpaceConfig,
@@ -355,6 +357,10 @@ impl Detector for HalfSpaceTrees {
         self.first.iter().for_each(|value| mix.float(f64::from(*value)));
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
 
 impl StreamingDetector for HalfSpaceTrees {
@@ -391,6 +397,35 @@ impl StreamingDetector for HalfSpaceTrees {
         Ok(())
     }
 }
+
+impl HalfSpaceTrees {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        if self.config.check().is_err() || self.width == 0 {
+            return false;
+        }
+        let slots = self.config.trees as usize * self.config.leaves();
+        let window = self.config.window;
+        let none_or_all = |length: usize| length == 0 || length == slots;
+        let mass_max = u64::from(window) * ((2 << self.config.height) - 1);
+        let counted = |latest: &[u32]| latest.iter().map(|count| u64::from(*count)).sum::<u64>();
+        // Rows of the first window are kept; those of later ones are counted in every tree.
+        let (kept, count) =
+            if self.cuts.is_empty() { (self.filled as usize, 0) } else { (0, u64::from(self.filled)) };
+        self.filled < window
+            && (self.unit.len(), self.latest.len()) == (slots, slots)
+            && none_or_all(self.cuts.len())
+            && self.masses.len() == self.cuts.len()
+            && self.unit.iter().all(|cut| (cut.feature as usize) < self.width && cut.at.is_finite())
+            && self.cuts.iter().all(|cut| (cut.feature as usize) < self.width)
+            && self.latest.chunks_exact(self.config.leaves()).all(|latest| counted(latest) == count)
+            && self.masses.iter().all(|mass| *mass <= mass_max)
+            && row_count(&self.first, self.width) == Ok(kept)
+            && check_finite(&self.first, self.width).is_ok()
+    }
+}
+
+state::plain_state!(HalfSpaceTrees, HalfSpaceTrees, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,8 @@
 //! whatever the detector and the distribution are. So flagging at `p ≤ α` flags at most a share α of benign rows, on
 //! average over calibration sets, for any number of calibration scores.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ThresholdError, check_scores, check_share};
 
 /// Benign scores to rank others among.
@@ -16,7 +18,7 @@ use super::{ThresholdError, check_scores, check_share};
 /// assert_eq!(benign.p_value(0.9), 0.2);
 /// # Ok::<(), phalanx_detect::ThresholdError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conformal {
     ascending: Vec<f64>,
 }
@@ -62,6 +64,11 @@ impl Conformal {
             spare += 1;
         }
         Ok(if spare == count { f64::NEG_INFINITY } else { self.ascending[count - 1 - spare] })
+    }
+
+    /// Whether these are scores as [`Self::fit`] keeps them.
+    pub(super) fn is_sound(&self) -> bool {
+        check_scores(&self.ascending).is_ok() && self.ascending.is_sorted_by(|a, b| a.total_cmp(b).is_le())
     }
 
     fn share(&self, reached: usize) -> f64 {

@@ -16,6 +16,9 @@ mod peaks;
 pub use conformal::{Conformal, benjamini_hochberg};
 
 use phalanx_core::maths;
+use serde::{Deserialize, Serialize};
+
+use crate::state;
 
 /// How a detector's threshold is set. A row is flagged if, and only if, its score is *greater* than the threshold.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,14 +105,14 @@ fn check(valid: bool, name: &'static str, range: &'static str) -> Result<(), Thr
 /// assert_eq!((threshold.cut(), flags), (0.97, vec![false, true, true]));
 /// # Ok::<(), phalanx_detect::ThresholdError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     cut: f64,
     /// Set if flags depend on the batch.
     batch: Option<FalseDiscovery>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct FalseDiscovery {
     benign: Conformal,
     alpha: f64,
@@ -137,6 +140,22 @@ impl Threshold {
         }
     }
 }
+
+impl Threshold {
+    /// The bytes to save.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
+
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let sound = |batch: &FalseDiscovery| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
+        !self.cut.is_nan() && self.batch.as_ref().is_none_or(sound)
+    }
+}
+
+state::plain_state!(Threshold, Threshold, "Self::save");
 
 impl ThresholdPolicy {
     /// Sets the threshold by the scores of calibration rows.

@@ -18,14 +18,16 @@
 mod tree;
 
 use phalanx_core::{AgentMix, Purpose, Stream, Streams, Tick};
+use serde::{Deserialize, Serialize};
 
 use super::StreamingDetector;
 use crate::detector::{check_finite, check_parameter, finish, row_count, unit};
+use crate::state;
 use crate::{DetectError, Detector};
 use tree::Tree;
 
 /// Size of the forest. The defaults are those of the baseline runs with `rrcf`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RandomCutConfig {
     /// Number of trees, 1 to 65,536.
     pub trees: u32,
@@ -65,7 +67,7 @@ impl RandomCutConfig {
 /// assert!(scores[0] < 0.9 && scores[1] > 0.99);
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RobustRandomCutForest {
     width: usize,
     config: RandomCutConfig,
@@ -134,6 +136,10 @@ impl Detector for RobustRandomCutForest {
         self.trees.iter().for_each(|tree| tree.absorb(&mut mix));
         finish(mix)
     }
+
+    fn save(&self) -> Vec<u8> {
+        state::save(self)
+    }
 }
 
 impl StreamingDetector for RobustRandomCutForest {
@@ -156,6 +162,19 @@ impl StreamingDetector for RobustRandomCutForest {
         Ok(())
     }
 }
+
+impl RobustRandomCutForest {
+    /// Whether every field is one that a fit gives.
+    fn is_sound(&self) -> bool {
+        let held = self.seen.min(u64::from(self.config.window)) as usize;
+        self.config.check().is_ok()
+            && self.width > 0
+            && self.trees.len() == self.config.trees as usize
+            && self.trees.iter().all(|tree| tree.is_sound(self.width, held))
+    }
+}
+
+state::plain_state!(RobustRandomCutForest, RandomCutForest, "Detector::save");
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,13 @@
 //! A random cut tree: rows go in and out, and it stays a tree grown from what it holds.
 
 use phalanx_core::{AgentMix, Stream};
+use serde::{Deserialize, Serialize};
 
 /// No node.
 const NONE: u32 = u32::MAX;
 
 /// An inner node with its cut, or a leaf with equal rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Node {
     parent: u32,
     /// Rows whose feature is greater than `at` go to the second. A leaf has none.
@@ -18,7 +19,7 @@ struct Node {
 }
 
 /// One tree over the window. A row is known by its place in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tree {
     width: usize,
     root: u32,
@@ -262,6 +263,73 @@ impl Tree {
             most = most.max((mass - own) / (own + 1.0));
             node = next;
         }
+    }
+
+    /// Whether this is a tree of `held` rows in which every link, mass and box agrees with what lies below it.
+    pub(super) fn is_sound(&self, width: usize, held: usize) -> bool {
+        let count = self.nodes.len();
+        if self.width != width
+            || self.leaves.len() != held
+            || Some(self.boxes.len()) != count.checked_mul(2 * width)
+        {
+            return false;
+        }
+        let mut rows = vec![0u32; count];
+        for leaf in &self.leaves {
+            match rows.get_mut(*leaf as usize) {
+                Some(rows) => *rows += 1,
+                None => return false,
+            }
+        }
+        // Every node is reached once, from its parent, or is free.
+        let mut used = vec![false; count];
+        for node in &self.free {
+            if used.get_mut(*node as usize).is_none_or(|used| std::mem::replace(used, true)) {
+                return false;
+            }
+        }
+        let mut stack = Vec::new();
+        if held > 0 {
+            stack.push((self.root, NONE));
+        } else if self.root != NONE {
+            return false;
+        }
+        while let Some((node, above)) = stack.pop() {
+            let fresh = used.get_mut(node as usize).is_some_and(|used| !std::mem::replace(used, true));
+            if !fresh
+                || self.nodes[node as usize].parent != above
+                || !self.is_node_sound(node, rows[node as usize])
+            {
+                return false;
+            }
+            if !self.is_leaf(node) {
+                stack.extend(self.nodes[node as usize].children.map(|child| (child, node)));
+            }
+        }
+        used.into_iter().all(|used| used)
+    }
+
+    /// Whether mass and box of the node, which is the leaf of `rows` rows, are those of its children or rows.
+    fn is_node_sound(&self, node: u32, rows: u32) -> bool {
+        let Node { children: [left, right], mass, feature, at, .. } = self.nodes[node as usize];
+        let (low, high) = self.bounds(node);
+        if left == NONE {
+            let finite = low.iter().all(|x| x.is_finite());
+            return right == NONE && mass == rows && rows > 0 && finite && low == high;
+        }
+        let count = self.nodes.len();
+        if rows > 0 || left as usize >= count || right as usize >= count || feature as usize >= self.width {
+            return false;
+        }
+        let (left_low, left_high) = self.bounds(left);
+        let (right_low, right_high) = self.bounds(right);
+        let masses = [left, right].map(|child| u64::from(self.nodes[child as usize].mass));
+        let feature = feature as usize;
+        u64::from(mass) == masses[0] + masses[1]
+            && f64::from(left_high[feature]) <= at
+            && f64::from(right_low[feature]) > at
+            && low.iter().zip(left_low.iter().zip(right_low)).all(|(own, (a, b))| *own == lesser(*a, *b))
+            && high.iter().zip(left_high.iter().zip(right_high)).all(|(own, (a, b))| *own == greater(*a, *b))
     }
 
     /// Feeds cuts, masses and leaves to a digest.
