@@ -27,6 +27,7 @@ mod learn;
 mod mail;
 mod phase;
 mod plan;
+mod pool;
 mod population;
 pub mod record;
 pub mod scenario;
@@ -39,6 +40,7 @@ mod traffic;
 
 use phalanx_core::{FlowBatch, Schema};
 
+pub use pool::Pool;
 pub use record::{TickCounts, TickRecord};
 pub use simulation::Simulation;
 

@@ -3,7 +3,6 @@
 use bevy_ecs::schedule::Schedule;
 use bevy_ecs::world::World;
 use phalanx_core::{Fingerprint, Tick};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::agent::{Behaviour, Encounter, Encounters, Identity, Infection, Trust};
 use crate::board::Board;
@@ -15,13 +14,13 @@ use crate::scenario::{self, Scenario, Traffic};
 use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
 use crate::traffic::{Siege, Source};
-use crate::{SimError, TrafficInput, population, scorer, tick};
+use crate::{Pool, SimError, TrafficInput, population, scorer, tick};
 
 /// A running simulation.
 pub struct Simulation {
     world: World,
     schedule: Schedule,
-    pool: ThreadPool,
+    pool: Pool,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -36,14 +35,18 @@ impl Simulation {
     /// # Errors
     /// If the scenario contradicts itself, the caller's traffic does not fit it, or threads cannot be started.
     pub fn new(scenario: &Scenario, input: TrafficInput, threads: usize) -> Result<Self, SimError> {
+        Self::on(&Pool::new(threads)?, scenario, input)
+    }
+
+    /// Builds the world of a scenario on threads that are there already; they change no result.
+    ///
+    /// # Errors
+    /// If the scenario contradicts itself, or the caller's traffic does not fit it.
+    pub fn on(pool: &Pool, scenario: &Scenario, input: TrafficInput) -> Result<Self, SimError> {
         scenario.check()?;
         let source = source(scenario, input)?;
         let plan = Plan::new(scenario, &source);
         check_rules(&plan)?;
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .build()
-            .map_err(|e| SimError::Threads(e.to_string()))?;
         let mut world = World::new();
         pool.install(|| population::spawn(&mut world, &plan, &source))?;
         let genesis = Fingerprint::genesis(
@@ -56,7 +59,7 @@ impl Simulation {
         world.insert_resource(Now::default());
         world.insert_resource(source);
         world.insert_resource(plan);
-        Ok(Self { world, schedule: tick::schedule(), pool })
+        Ok(Self { world, schedule: tick::schedule(), pool: pool.clone() })
     }
 
     /// The tick that the next [`Self::step`] runs.

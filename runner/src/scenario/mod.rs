@@ -83,12 +83,14 @@ impl Loaded {
     }
 
     /// The scenario as a result may depend on it: files are named by the digests of their bytes instead of by their
-    /// place, and how often the ledger is synced is left at its default. `data` holds the digests of the capture's
+    /// place; how often the ledger is synced, which other runs there are and what runs leave behind are left at
+    /// their defaults. `data` holds the digests of the capture's
     /// `path`, `train` and, if it is a file, `map`.
     #[must_use]
     pub fn portable(&self, data: &[[u8; 32]]) -> Scenario {
         let mut scenario = self.scenario.clone();
-        scenario.ledger = phalanx_sim::scenario::Ledger::default();
+        let Scenario { ledger, study, studies, record, .. } = Scenario::default();
+        scenario = Scenario { ledger, study, studies, record, ..scenario };
         if let Traffic::Capture(capture) = &mut scenario.traffic {
             for (name, digest) in
                 [&mut capture.path, &mut capture.train, &mut capture.map].into_iter().zip(data)

@@ -12,6 +12,7 @@ mod detector;
 mod identity;
 mod learning;
 mod memory;
+mod study;
 mod traffic;
 
 use schemars::JsonSchema;
@@ -26,6 +27,7 @@ pub use collective::{
 };
 pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};
 pub use learning::{Drift, Grouping, LearnFrom, Model, Owner, Signatures};
+pub use study::{Design, Factor, Keep, Level, Levels, Record, SeedScheme, Study};
 pub use traffic::{
     AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,
 };
@@ -67,6 +69,12 @@ pub struct Scenario {
     pub blacklist: Blacklist,
     /// How decisions are made durable.
     pub ledger: Ledger,
+    /// Which runs the scenario stands for.
+    pub study: Study,
+    /// Studies that `--study NAME` chooses among.
+    pub studies: Vec<Study>,
+    /// What runs leave behind.
+    pub record: Record,
 }
 
 impl Default for Scenario {
@@ -88,6 +96,9 @@ impl Default for Scenario {
             trust: Trust::default(),
             blacklist: Blacklist::default(),
             ledger: Ledger::default(),
+            study: Study::default(),
+            studies: Vec::new(),
+            record: Record::default(),
         }
     }
 }
