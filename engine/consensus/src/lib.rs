@@ -34,6 +34,7 @@ mod quorum;
 mod reputation;
 mod rules;
 mod setting;
+pub mod theory;
 mod trust;
 
 pub use exchange::{Exchange, Letter, Said, Silence};
