@@ -28,6 +28,7 @@
 //! ```
 
 mod exchange;
+pub mod fusion;
 mod memory;
 mod poll;
 mod quorum;
