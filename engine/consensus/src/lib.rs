@@ -43,6 +43,6 @@ pub use memory::{Estimate, Memory, PastPoll};
 pub use poll::{Ballot, Poll, Standing};
 pub use quorum::{Quorum, Tally, Verdict};
 pub use reputation::BetaReputation;
-pub use rules::{Gathering, LogOdds, Majority, Rule, Sightings, Supermajority, TrustWeighted, VotingRule};
+pub use rules::*;
 pub use setting::BadSetting;
 pub use trust::{Beta, BetaTrust, Deed, TrackRecord, Trust, TrustKind, TrustModel};

@@ -1,6 +1,6 @@
 //! Oracle O10: Dawid & Skene 1979, Table 1, and what they and later implementations make of it.
 
-use phalanx_consensus::fusion::dawid_skene::{Label, Problem, Solution, plurality, solve};
+use phalanx_consensus::fusion::dawid_skene::{Hints, Label, Problem, Solution, plurality, solve};
 
 /// Fitness for anaesthesia, from 1 to 4, of 45 patients: three labels by rater 1, one each by raters 2 to 5.
 const TABLE: [&str; 45] = [
@@ -27,7 +27,7 @@ fn labels() -> Vec<Label> {
 }
 
 fn solved() -> Solution {
-    solve(&PROBLEM, &labels())
+    solve(&PROBLEM, &labels(), Hints::default())
 }
 
 fn close(measured: f64, expected: f64, tolerance: f64) {
@@ -69,7 +69,7 @@ fn three_patients_are_not_what_most_raters_say() {
 #[test]
 fn few_labels_stay_finite() {
     let problem = Problem { items: 3, raters: 2, classes: 2, smoothing: 1.0, ..PROBLEM };
-    let solution = solve(&problem, &[Label { item: 0, rater: 1, class: 1 }]);
+    let solution = solve(&problem, &[Label { item: 0, rater: 1, class: 1 }], Hints::default());
     assert!(solution.posterior.iter().chain(&solution.rates).all(|x| x.is_finite()));
     assert!(solution.posterior[1] > 0.5, "the only label counts");
     let unlabelled = &solution.posterior[2..4];

@@ -24,9 +24,19 @@ pub struct Problem {
     pub tolerance: f64,
     /// Stops after so many iterations at the latest.
     pub iterations_max: u32,
-    /// Labels that every rater is taken to have given rightly to each class, and again wrongly shared among the
-    /// others, before the first one: keeps rates off 0 and 1 where labels are few. 0 is the paper.
+    /// Items of each class taken as given before the first one; and labels that every rater is taken to have given
+    /// rightly to each class, and again wrongly, shared among the others. Keeps rates off 0 and 1 where labels are
+    /// few. 0 is the paper.
     pub smoothing: f64,
+}
+
+/// What is known beforehand. Without any: shares of labels as first posterior, and the problem's smoothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hints {
+    /// First posterior, `items × classes`.
+    pub start: Option<Vec<f64>>,
+    /// Labels of each rater taken as given before the first one, in the shape of [`Solution::rates`].
+    pub counts: Option<Vec<f64>>,
 }
 
 /// What came out.
@@ -71,29 +81,26 @@ pub fn plurality(problem: &Problem, labels: &[Label], item: u32) -> usize {
     likeliest(&counts)
 }
 
-/// Runs the iteration from the shares of labels as first posterior. An item without labels gets the marginals.
+/// Runs the iteration until it settles. An item without labels gets the marginals.
 ///
 /// # Panics
-/// If a label lies outside the problem.
+/// If a label or a hint does not have the shape of the problem.
 #[must_use]
-pub fn solve(problem: &Problem, labels: &[Label]) -> Solution {
+pub fn solve(problem: &Problem, labels: &[Label], hints: Hints) -> Solution {
     let Problem { items, raters, classes, .. } = *problem;
+    let counts = hints.counts.unwrap_or_else(|| even_counts(problem));
     let mut solution = Solution {
         marginals: vec![0.0; classes],
         rates: vec![0.0; raters * classes * classes],
-        posterior: vec![0.0; items * classes],
+        posterior: hints.start.unwrap_or_else(|| shares(problem, labels)),
         log_likelihood: Vec::new(),
     };
-    for label in labels {
-        solution.posterior[label.item as usize * classes + label.class as usize] += 1.0;
-    }
-    for row in solution.posterior.chunks_exact_mut(classes) {
-        let all: f64 = row.iter().sum();
-        let even = 1.0 / classes as f64;
-        row.iter_mut().for_each(|p| *p = if all > 0.0 { *p / all } else { even });
-    }
+    assert!(
+        counts.len() == solution.rates.len() && solution.posterior.len() == items * classes,
+        "shape of hints"
+    );
     for iteration in 0..problem.iterations_max {
-        let (marginals, rates) = maximise(problem, labels, &solution.posterior);
+        let (marginals, rates) = maximise(problem, labels, &counts, &solution.posterior);
         let change = |old: &[f64], new: &[f64]| old.iter().zip(new).map(|(a, b)| (a - b).abs()).sum::<f64>();
         let done = iteration > 0
             && change(&solution.marginals, &marginals) < problem.tolerance
@@ -109,9 +116,35 @@ pub fn solve(problem: &Problem, labels: &[Label]) -> Solution {
     solution
 }
 
+/// Share of each class among the labels of each item.
+fn shares(problem: &Problem, labels: &[Label]) -> Vec<f64> {
+    let classes = problem.classes;
+    let mut posterior = vec![0.0; problem.items * classes];
+    for label in labels {
+        posterior[label.item as usize * classes + label.class as usize] += 1.0;
+    }
+    for row in posterior.chunks_exact_mut(classes) {
+        let all: f64 = row.iter().sum();
+        let even = 1.0 / classes as f64;
+        row.iter_mut().for_each(|p| *p = if all > 0.0 { *p / all } else { even });
+    }
+    posterior
+}
+
+/// The problem's smoothing, for every rater.
+fn even_counts(problem: &Problem) -> Vec<f64> {
+    let Problem { raters, classes, smoothing, .. } = *problem;
+    let wrong = if classes > 1 { smoothing / (classes - 1) as f64 } else { 0.0 };
+    let mut counts = vec![wrong; raters * classes * classes];
+    for (at, row) in counts.chunks_exact_mut(classes).enumerate() {
+        row[at % classes] = smoothing;
+    }
+    counts
+}
+
 /// Marginals and error rates that make the posterior likeliest.
-fn maximise(problem: &Problem, labels: &[Label], posterior: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let Problem { items, raters, classes, smoothing, .. } = *problem;
+fn maximise(problem: &Problem, labels: &[Label], counts: &[f64], posterior: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let Problem { items, classes, smoothing, .. } = *problem;
     let mut marginals = vec![smoothing; classes];
     for row in posterior.chunks_exact(classes) {
         marginals.iter_mut().zip(row).for_each(|(sum, p)| *sum += p);
@@ -119,11 +152,7 @@ fn maximise(problem: &Problem, labels: &[Label], posterior: &[f64]) -> (Vec<f64>
     let all = items as f64 + smoothing * classes as f64;
     marginals.iter_mut().for_each(|sum| *sum /= all);
 
-    let wrong = if classes > 1 { smoothing / (classes - 1) as f64 } else { 0.0 };
-    let mut rates = vec![wrong; raters * classes * classes];
-    for (at, row) in rates.chunks_exact_mut(classes).enumerate() {
-        row[at % classes] = smoothing;
-    }
+    let mut rates = counts.to_vec();
     for label in labels {
         for class in 0..classes {
             let at = (label.rater as usize * classes + class) * classes + label.class as usize;

@@ -11,7 +11,7 @@ use crate::{BadSetting, Exchange, Poll, Verdict, VotingRule};
 ///
 /// Decides at the deadline, or once all have voted: confirms iff `Σ ±ln(p / (1 - p)) + ln(prior odds)` reaches
 /// `ln(cost of a false positive / cost of a false negative)`. A voter trusted less than one half counts against its
-/// own vote.
+/// own vote, and of one about whom little is known `stranger` stands in for what is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogOdds {
@@ -19,6 +19,9 @@ pub struct LogOdds {
     pub cost_false_positive: f64,
     /// Cost of rejecting a true one.
     pub cost_false_negative: f64,
+    /// Probability that a voter of whom nothing is known is right: the base rate of the trust in it. One half would
+    /// make votes of strangers worthless, and nobody could ever earn trust.
+    pub stranger: f64,
     /// Trust counts as at least this, and at most one minus this, so that nobody decides alone for good.
     pub trust_min: f64,
     /// Share of the eligible voters that have to take part.
@@ -27,7 +30,13 @@ pub struct LogOdds {
 
 impl Default for LogOdds {
     fn default() -> Self {
-        Self { cost_false_positive: 1.0, cost_false_negative: 1.0, trust_min: 0.01, turnout: 0.5 }
+        Self {
+            cost_false_positive: 1.0,
+            cost_false_negative: 1.0,
+            stranger: 0.7,
+            trust_min: 0.01,
+            turnout: 0.5,
+        }
     }
 }
 
@@ -35,6 +44,7 @@ impl VotingRule for LogOdds {
     fn check(&self) -> Result<(), BadSetting> {
         positive("cost_false_positive", self.cost_false_positive)?;
         positive("cost_false_negative", self.cost_false_negative)?;
+        inner_share("stranger", self.stranger)?;
         inner_share("trust_min", self.trust_min)?;
         if self.trust_min > 0.5 {
             return Err(BadSetting::new(
@@ -58,7 +68,8 @@ impl LogOdds {
     /// Log-odds of the report being true.
     fn evidence(&self, poll: &Poll) -> f64 {
         let votes = poll.votes().fold(0.0, |sum, (ballot, standing)| {
-            let p = standing.trust.clamp(self.trust_min, 1.0 - self.trust_min);
+            let skill = standing.trust + (self.stranger - 0.5) * standing.uncertainty;
+            let p = skill.clamp(self.trust_min, 1.0 - self.trust_min);
             let weight = libm::log(p / (1.0 - p));
             if ballot.yes { sum + weight } else { sum - weight }
         });

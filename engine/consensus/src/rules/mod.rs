@@ -2,7 +2,7 @@
 //!
 //! A rule is one file in this folder and one line in the registry below; `docs/adding-a-rule.md` walks through it.
 
-use crate::{BadSetting, Ballot, Exchange, Memory, Poll, Verdict};
+use crate::{BadSetting, Ballot, Exchange, Memory, Poll, Standing, Verdict};
 
 /// How ballots reach the place where they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub trait VotingRule {
     fn decide(&self, poll: &Poll, exchange: &mut dyn Exchange) -> Verdict;
 
     /// Takes note of a poll that is over, if the rule learns from the past.
-    fn learn(&self, ballots: &[Ballot], memory: &mut Memory) {
-        let _ = (ballots, memory);
+    fn learn(&self, ballots: &[Ballot], standings: &[Standing], memory: &mut Memory) {
+        let _ = (ballots, standings, memory);
     }
 }
 
@@ -44,7 +44,7 @@ pub trait VotingRule {
 /// written bare (`Majority`), a type with settings with the name under which the delegation binds it.
 macro_rules! registry {
     ($($(#[doc = $doc:literal])+ $module:ident :: $name:ident $(($rule:ident))?,)+) => {
-        $(mod $module; pub use $module::$name;)+
+        $(mod $module; pub use $module::*;)+
 
         /// A voting rule by name, with its settings: the word `consensus.rule` of a scenario.
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -94,6 +94,20 @@ registry! {
     sightings::Sightings(rule),
     /// Votes weigh as the log-odds of their voter being right (Nitzan & Paroush 1982).
     log_odds::LogOdds(rule),
+    /// The posterior of an attack, from voters whose errors of both kinds are known (Fung et al. 2010).
+    bayesian::Bayesian(rule),
+    /// Opinions, discounted by the trust in their voters and fused (Jøsang 2016).
+    subjective_logic::SubjectiveLogic(rule),
+    /// Evidence combined by Dempster's rule, which argues contradiction away.
+    dempster_shafer::DempsterShafer(rule),
+    /// Evidence combined by Yager's rule, to which contradiction is ignorance.
+    yager::Yager(rule),
+    /// Scores weighted by service trust, as Fides does (after SORT).
+    fides::Fides(rule),
+    /// Scores weighted as Dovecot does (p2p4slips).
+    dovecot::Dovecot(rule),
+    /// Votes weighed by their voter's error rates, learned from the votes alone (Dawid & Skene 1979).
+    dawid_skene::DawidSkene(rule),
 }
 
 impl VotingRule for Rule {
@@ -109,8 +123,8 @@ impl VotingRule for Rule {
         self.rule().decide(poll, exchange)
     }
 
-    fn learn(&self, ballots: &[Ballot], memory: &mut Memory) {
-        self.rule().learn(ballots, memory);
+    fn learn(&self, ballots: &[Ballot], standings: &[Standing], memory: &mut Memory) {
+        self.rule().learn(ballots, standings, memory);
     }
 }
 
