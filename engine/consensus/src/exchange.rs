@@ -9,10 +9,10 @@ pub enum Said {
     Vote(bool),
     /// Let this be decided (the leader of a view says so).
     Propose(bool),
-    /// I would have this decided.
-    Prepare(bool),
-    /// I have seen a quorum prepare this, and commit to it.
-    Commit(bool),
+    /// I would have this decided; `None` if the sender, being honest, keeps silent here, where a liar might speak.
+    Prepare(Option<bool>),
+    /// I have seen a quorum prepare this, and commit to it; `None` as for `Prepare`.
+    Commit(Option<bool>),
     /// The view has failed; this is what I had prepared, with the view.
     ViewChange(Option<(bool, u32)>),
     /// Part of a sum: push-sum's value and weight, or the running value of pairwise averaging (weight 1).
@@ -25,6 +25,12 @@ pub enum Said {
 }
 
 impl Said {
+    /// Whether an honest sender sends nothing: then there is no message to count, unless a liar makes one up.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Prepare(None) | Self::Commit(None))
+    }
+
     /// Bytes on the wire: one of kind, and the payload.
     #[must_use]
     pub fn bytes(&self) -> u32 {
@@ -60,6 +66,7 @@ pub trait Exchange {
     fn below(&mut self, n: u32) -> u32;
 
     /// Sends a message; `None` if nothing arrives. What arrives has the kind that was sent (a vote stays a vote).
+    /// [Silence](Said::is_silence) is handed over too, so that liars may break it; of the honest it is no message.
     fn tell(&mut self, letter: &Letter) -> Option<Said>;
 
     /// Asks a participant that, if honest, answers `truth`. Two messages; `None` if either is lost.

@@ -20,6 +20,7 @@
 //!     standings: &standings[..cast],
 //!     prior: 0.5,
 //!     expired: false,
+//!     author: 5,
 //!     attempt: 0,
 //!     memory: &memory,
 //! };
@@ -31,6 +32,7 @@ mod exchange;
 pub mod fusion;
 mod memory;
 mod poll;
+mod protocol;
 mod quorum;
 mod reputation;
 mod rules;

@@ -67,6 +67,8 @@ pub struct Poll<'a> {
     pub prior: f64,
     /// Whether the deadline has passed, so that no further ballot will count.
     pub expired: bool,
+    /// Who asks; it does not vote.
+    pub author: u32,
     /// How often this question was decided before and stayed open: rotates leaders, moves on views.
     pub attempt: u32,
     /// What the rule has learned from earlier polls.

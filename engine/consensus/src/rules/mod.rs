@@ -108,6 +108,20 @@ registry! {
     dovecot::Dovecot(rule),
     /// Votes weighed by their voter's error rates, learned from the votes alone (Dawid & Skene 1979).
     dawid_skene::DawidSkene(rule),
+    /// Voters are asked one by one until it is clear (Wald's test; Zhu et al. 2010).
+    sprt::Sprt(rule),
+    /// Everybody adopts what a random sample says, for some rounds (Team Rocket 2018).
+    slush::Slush(rule),
+    /// Decides after enough equal samples in a row (Team Rocket 2018).
+    snowflake::Snowflake(rule),
+    /// Snowflake that also remembers which answer has won more samples (Team Rocket 2018).
+    snowball::Snowball(rule),
+    /// Leader, prepare, commit, change of view: agreement under a third of liars (Castro & Liskov 1999).
+    pbft::Pbft(rule),
+    /// The share of yes votes by gossip of halves (Kempe et al. 2003).
+    push_sum::PushSum(rule),
+    /// The share of yes votes by averaging in pairs (Boyd et al. 2006).
+    pairwise::PairwiseAveraging(rule),
 }
 
 impl VotingRule for Rule {

@@ -71,6 +71,7 @@ mod tests {
                 standings: &standings,
                 prior: 0.5,
                 expired,
+                author: eligible,
                 attempt: 0,
                 memory: &Memory::default(),
             };
