@@ -1,7 +1,7 @@
 //! Text against the words of a scenario, and small scenarios against the promise that threads change nothing.
 
 use phalanx_core::Fingerprint;
-use phalanx_sim::scenario::{Detector, Positive, PositiveReal, Scenario, Traffic};
+use phalanx_sim::scenario::{Detector, Positive, PositiveReal, Scenario, Topology, Traffic};
 use phalanx_sim::{SimError, Simulation, TrafficInput};
 use ron::extensions::Extensions;
 
@@ -94,6 +94,19 @@ pub fn within_bounds(mut scenario: Scenario) -> Option<Scenario> {
         if campaign.rate() > 8.0 {
             campaign.rate = Some(PositiveReal::new(8.0));
         }
+    }
+    let network = &mut scenario.network;
+    if network.partitions.len().max(network.crashes.len()) > LIST_MAX {
+        return None;
+    }
+    // What fits many agents need not fit few.
+    match &mut network.topology {
+        Topology::KRegular { k } | Topology::WattsStrogatz { k, .. } => *k = Positive::new(2),
+        Topology::BarabasiAlbert { m } => *m = Positive::new(1),
+        _ => {}
+    }
+    if scenario.agents.get() < 3 {
+        scenario.network.topology = Topology::FullMesh;
     }
     assert_eq!(scenario.check(), Ok(()), "a smaller scenario is no contradiction");
     Some(scenario)

@@ -36,6 +36,20 @@ pub enum Purpose {
     DecisionMail = 11,
     /// What a lying agent reports.
     FalseReport = 12,
+    /// Who is whose neighbour: drawn once, at tick 0.
+    Topology = 13,
+    /// Which neighbours an agent calls in a round of gossip.
+    Gossip = 14,
+    /// When agents come and go; the "agent" is a group of 32.
+    Churn = 15,
+    /// Which agents crash; the "agent" is the crash.
+    Crash = 16,
+    /// When an agent's way out is bad; the "agent" is a group of 32.
+    Bursts = 17,
+    /// Loss and delay of what an agent passes on.
+    Links = 18,
+    /// Monte-Carlo estimates of the selftest; the "agent" is the check.
+    SelfTest = 19,
 }
 
 /// 2^28 words, that is 1 GiB of randomness, for one agent, purpose and tick.

@@ -19,12 +19,14 @@
 //! assert_eq!(run(1), run(4), "the number of threads changes nothing");
 //! ```
 
+pub mod ageing;
 mod agent;
 mod blacklist;
 mod board;
 mod distribution;
 mod learn;
 mod mail;
+pub mod network;
 mod phase;
 mod plan;
 mod pool;

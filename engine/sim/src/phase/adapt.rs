@@ -74,7 +74,7 @@ pub(crate) fn adapt(
                     }
                     blacklist.insert(signature, now.0, list.capacity.get() as usize, plan.matcher);
                 }
-                blacklist.age(now.0, u64::from(list.ttl_ticks.get()));
+                blacklist.age(now.0, list.life_ticks());
             }
             inbox.confirmed.clear();
             infect(identity, batch, infection, &siege, &plan, &now);

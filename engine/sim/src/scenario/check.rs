@@ -7,7 +7,6 @@ use crate::traffic::{CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 use super::{AnomalyRate, Attack, Detector, Drift, Gaussian, Owner, Scenario, Synthetic, Threshold, Traffic};
 
 /// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
-const LATENCY_MAX: u32 = 10_000;
 const FLOWS_MIN: f64 = 0.1;
 const FLOWS_MAX: f64 = 1e6;
 const DAY_MAX: u32 = 100_000;
@@ -30,22 +29,6 @@ impl Scenario {
     /// The first contradiction, with the path of the field to change.
     pub fn check(&self) -> Result<(), Contradiction> {
         let fail = |path: &str, message: String| Err(Contradiction { path: path.to_owned(), message });
-        let latency = self.network.latency;
-        if latency.max_ticks < latency.min_ticks {
-            return fail(
-                "network.latency.max_ticks",
-                format!(
-                    "{} is below min_ticks ({}): give at least that",
-                    latency.max_ticks, latency.min_ticks
-                ),
-            );
-        }
-        if latency.max_ticks > LATENCY_MAX {
-            return fail(
-                "network.latency.max_ticks",
-                format!("{} ticks: give at most {LATENCY_MAX}", latency.max_ticks),
-            );
-        }
         if self.signature.prefix_bits > 32 {
             return fail(
                 "signature.prefix_bits",
@@ -71,6 +54,18 @@ impl Scenario {
                 "a tree of one flow isolates nothing: give at least 2".to_owned(),
             );
         }
+        if let Some(decay) = self.blacklist.decay {
+            let (base, threshold) = (decay.base.get(), decay.threshold.get());
+            if base > 100.0 {
+                return fail("blacklist.decay.base", format!("a score of {base}: give at most 100"));
+            }
+            if threshold > base {
+                let message =
+                    format!("{threshold} is above base ({base}), so nothing is ever listed: give less");
+                return fail("blacklist.decay.threshold", message);
+            }
+        }
+        self.check_network()?;
         self.check_model()?;
         self.check_campaigns()?;
         self.check_traffic()

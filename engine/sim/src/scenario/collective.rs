@@ -1,51 +1,10 @@
-//! What agents do together: messages, votes, lies, trust, blacklists and the ledger.
+//! What agents do together: votes, lies, trust, blacklists and the ledger.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fraction, Positive};
-
-/// How messages travel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Network {
-    /// Whether anything is shared at all; `false` isolates every agent.
-    pub enabled: bool,
-    /// Who hears whom.
-    pub topology: Topology,
-    /// Delay of a message.
-    pub latency: Latency,
-    /// Probability that a message is lost, independently.
-    pub loss: Fraction,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            topology: Topology::FullMesh,
-            latency: Latency { min_ticks: 0, max_ticks: 1 },
-            loss: Fraction::new(0.01),
-        }
-    }
-}
-
-/// Who hears whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Topology {
-    /// Everyone hears everyone.
-    FullMesh,
-}
-
-/// Delay of a message: uniform over whole ticks. 0 arrives within the tick in which it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Latency {
-    /// Shortest delay.
-    pub min_ticks: u32,
-    /// Longest delay, at least `min_ticks`.
-    pub max_ticks: u32,
-}
+use super::{Fraction, NonNegative, Positive, PositiveReal};
+use crate::ageing::Polynomial;
 
 /// A population of lying agents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -152,12 +111,16 @@ pub struct Blacklist {
     pub own_data_first: bool,
     /// Ticks after its last sighting at which an entry is dropped.
     pub ttl_ticks: Positive,
+    /// If given, an entry's score decays from its last sighting on, and it is dropped below a threshold, whatever
+    /// `ttl_ticks` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay: Option<Decay>,
     /// Entries an agent holds at most; the longest unseen goes first.
     pub capacity: Positive,
     /// If given, a flow matches only if it also lies within so many spreads of the signature's centroid, in every
     /// feature. For traffic without addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub radius: Option<super::PositiveReal>,
+    pub radius: Option<PositiveReal>,
 }
 
 impl Default for Blacklist {
@@ -166,8 +129,60 @@ impl Default for Blacklist {
             enabled: true,
             own_data_first: true,
             ttl_ticks: Positive::new(200),
+            decay: None,
             capacity: Positive::new(1024),
             radius: None,
+        }
+    }
+}
+
+impl Blacklist {
+    /// Ticks after its last sighting at which an entry is dropped, however that is given.
+    #[must_use]
+    pub fn life_ticks(&self) -> u64 {
+        match self.decay {
+            None => u64::from(self.ttl_ticks.get()),
+            // An entry at the threshold is still good.
+            Some(decay) => decay.polynomial().life().floor() as u64 + 1,
+        }
+    }
+}
+
+/// How an indicator ages: `score(t) = base · (1 − (t / tau)^(1 / delta))`, t ticks after its last sighting (MISP's
+/// polynomial model; defaults of its NIDS model, with one tick an hour).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decay {
+    /// Score of an indicator that has just been seen, at most 100.
+    pub base: PositiveReal,
+    /// Ticks after which the score is 0.
+    pub tau_ticks: Positive,
+    /// Speed at first: 1 is linear, above 1 falls fast and then slowly.
+    pub delta: PositiveReal,
+    /// Score below which it is dropped.
+    pub threshold: NonNegative,
+}
+
+impl Default for Decay {
+    fn default() -> Self {
+        Self {
+            base: PositiveReal::new(80.0),
+            tau_ticks: Positive::new(2880),
+            delta: PositiveReal::new(2.0),
+            threshold: NonNegative::new(30.0),
+        }
+    }
+}
+
+impl Decay {
+    /// The law that these numbers mean.
+    #[must_use]
+    pub fn polynomial(self) -> Polynomial {
+        Polynomial {
+            base: self.base.get(),
+            tau: f64::from(self.tau_ticks.get()),
+            delta: self.delta.get(),
+            threshold: self.threshold.get(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a run will need, before anything is allocated.
 
-use super::{Detector, Scenario, Traffic};
+use super::{Detector, Scenario, Topology, Traffic};
 
 /// Bytes of a forest node (two 4-byte words) and of the fixed parts of an agent.
 const NODE_BYTES: u64 = 8;
@@ -38,9 +38,15 @@ impl Scenario {
         let row = width * 4 + 16;
         let window = u64::from(self.model.window_flows.get()).saturating_mul(row);
         let batch = flows.saturating_mul(row + 24);
-        // Every agent may report, and every report is under way to everybody.
-        let mail = if self.network.enabled { agents.saturating_mul(agents).saturating_mul(40) } else { 0 };
+        // Every agent may report, and every report is under way to all neighbours of its author.
+        let ends = match self.network.topology {
+            Topology::FullMesh => agents.saturating_mul(agents),
+            _ => 2 * self.edges() as u64,
+        };
+        let mail = if self.network.enabled { ends.saturating_mul(40) } else { 0 };
+        // Its list of edges and both their ends, while the graph is drawn.
+        let graph = 16 * self.edges() as u64 + 16 * agents;
         let per_agent = AGENT_BYTES.saturating_add(model).saturating_add(window).saturating_add(batch);
-        agents.saturating_mul(per_agent).saturating_add(mail).saturating_add(BASE_BYTES)
+        agents.saturating_mul(per_agent).saturating_add(mail).saturating_add(graph).saturating_add(BASE_BYTES)
     }
 }

@@ -12,6 +12,7 @@ mod detector;
 mod identity;
 mod learning;
 mod memory;
+mod network;
 mod study;
 mod traffic;
 
@@ -22,11 +23,13 @@ pub use bound::{Fraction, NonNegative, Positive, PositiveReal};
 pub use campaign::{Campaign, CampaignKind};
 pub use check::Contradiction;
 pub use collective::{
-    Adversary, AdversaryKind, Blacklist, Consensus, Durability, Latency, Ledger, Network, Placement, Rule,
-    Topology, Trust,
+    Adversary, AdversaryKind, Blacklist, Consensus, Decay, Durability, Ledger, Placement, Rule, Trust,
 };
 pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};
 pub use learning::{Drift, Grouping, LearnFrom, Model, Owner, Signatures};
+pub use network::{
+    BurstLoss, Churn, Crash, Internet, Latency, Network, Partition, Regions, Spread, Topology,
+};
 pub use study::{Design, Factor, Keep, Level, Levels, Record, SeedScheme, Study};
 pub use traffic::{
     AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,

@@ -3,6 +3,8 @@
 mod classic;
 mod detectors;
 mod determinism;
+mod gossip;
 mod harness;
+mod network;
 mod sharing;
 mod truth;
