@@ -2,9 +2,14 @@
 
 use phalanx_core::Tick;
 
+use crate::edge::Edge;
 use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
-use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::ledger::LedgerError;
+use crate::merkle::{Frontier, Hash};
+use crate::statement::AgentKeys;
+use crate::store::StoreError;
+use crate::store::layout::{Bundles, HEAD_KEY, Pair, encode_head};
 
 /// A head together with what is needed to append behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,33 +35,77 @@ pub struct Record<'a> {
 /// What one tick appends: all of it is stored or none.
 #[derive(Clone, Debug)]
 pub struct TickBatch {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    checks: Vec<[u8; 8]>,
+    pairs: Vec<Pair>,
+    bundles: usize,
     first: u64,
     stored: StoredHead,
 }
 
 impl TickBatch {
-    /// Encodes the entries, appends their leaves to the tree that `frontier` stands for and signs its new
-    /// head.
-    #[must_use]
-    pub fn new(frontier: &Frontier, tick: Tick, entries: &[Entry], key: &LedgerKey) -> Self {
-        let first = frontier.size();
-        let mut frontier = frontier.clone();
-        let mut bytes = Vec::new();
-        let mut ends = Vec::with_capacity(entries.len());
-        let mut checks = Vec::with_capacity(entries.len());
+    /// Encodes the entries, appends their leaves to the edge and signs the new head. With agents' keys, each
+    /// report is followed by its author's statement.
+    ///
+    /// # Errors
+    /// [`StoreError::EntryTooLarge`]; the edge is as it was then.
+    pub fn new(
+        edge: &mut Edge,
+        tick: Tick,
+        entries: &[Entry],
+        key: &LedgerKey,
+        mut signers: Option<&mut AgentKeys>,
+    ) -> Result<Self, StoreError> {
+        let first = edge.size();
+        let mut bundles = Bundles::default();
+        let mut leaves: Vec<(Hash, Option<Entry>)> = Vec::with_capacity(entries.len());
         for entry in entries {
-            let start = bytes.len();
-            entry.encode(&mut bytes);
-            let leaf = leaf_hash(&bytes[start..]);
-            ends.push(bytes.len());
-            checks.push(check_of(&leaf));
-            frontier.push(leaf);
+            let leaf = bundles.push(first + leaves.len() as u64, entry)?;
+            leaves.push((leaf, None));
+            if let (Some(keys), Entry::Reported { id, .. }) = (&mut signers, entry) {
+                let agent = id.author;
+                let statement = Entry::Statement { tick, agent, signature: keys.sign_entry(agent, &leaf) };
+                let leaf = bundles.push(first + leaves.len() as u64, &statement)?;
+                leaves.push((leaf, Some(statement)));
+            }
         }
-        let head = key.sign(&frontier, tick);
-        Self { bytes, ends, checks, first, stored: StoredHead { head, frontier } }
+        let mut pairs = bundles.into_pairs();
+        let bundles = pairs.len();
+        let mut given = entries.iter();
+        for (leaf, added) in &leaves {
+            let entry = added.as_ref().or_else(|| given.next()).expect("a leaf for every entry");
+            edge.push(*leaf, entry, &mut pairs);
+        }
+        let stored = StoredHead { head: key.sign(edge.frontier(), tick), frontier: edge.frontier().clone() };
+        pairs.push((HEAD_KEY.to_vec(), encode_head(&stored)));
+        Ok(Self { pairs, bundles, first, stored })
+    }
+
+    /// Entries of another ledger, byte for byte, and its head if they are the last of them. Until that comes,
+    /// the store has entries and no head, and nobody takes it for a whole ledger.
+    ///
+    /// # Errors
+    /// If one of them is no entry, or too large.
+    pub(crate) fn imported(
+        edge: &mut Edge,
+        entries: &[Vec<u8>],
+        head: &Head,
+        is_last: bool,
+    ) -> Result<Self, LedgerError> {
+        let first = edge.size();
+        let mut bundles = Bundles::default();
+        let mut leaves = Vec::with_capacity(entries.len());
+        for (index, bytes) in (first..).zip(entries) {
+            let entry = Entry::decode(bytes).map_err(|source| LedgerError::Decode { index, source })?;
+            leaves.push((bundles.push(index, &entry)?, entry));
+        }
+        let mut pairs = bundles.into_pairs();
+        let bundles = pairs.len();
+        leaves.iter().for_each(|(leaf, entry)| edge.push(*leaf, entry, &mut pairs));
+        let frontier = edge.frontier().clone();
+        let stored = StoredHead { head: Head { size: edge.size(), ..*head }, frontier };
+        if is_last {
+            pairs.push((HEAD_KEY.to_vec(), encode_head(&stored)));
+        }
+        Ok(Self { pairs, bundles, first, stored })
     }
 
     /// Number of entries that must be in the store already.
@@ -65,24 +114,20 @@ impl TickBatch {
         self.first
     }
 
-    /// The entries, in order.
-    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        let starts = std::iter::once(&0).chain(&self.ends);
-        starts.zip(&self.ends).zip(&self.checks).zip(self.first..).map(|(((start, end), check), index)| {
-            Record { index, check: *check, bytes: &self.bytes[*start..*end] }
-        })
+    /// The keys and values to store, the head among them.
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+
+    /// The keys and values that hold the entries.
+    pub(crate) fn bundles(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.pairs().take(self.bundles)
     }
 
     /// The head after the batch.
     #[must_use]
     pub fn stored_head(&self) -> &StoredHead {
         &self.stored
-    }
-
-    /// The head after the batch, to append the next one behind.
-    #[must_use]
-    pub fn into_stored_head(self) -> StoredHead {
-        self.stored
     }
 }
 

@@ -1,21 +1,35 @@
 //! The ledger while it grows: one batch a tick, a signed head after each.
 
-use phalanx_core::Tick;
+use phalanx_core::{AgentId, SignatureId, Tick};
 
 use crate::batch::{StoredHead, TickBatch};
-use crate::entry::Entry;
+use crate::edge::Edge;
+use crate::entry::{Ballot, Entry};
 use crate::head::{Head, LedgerKey};
-use crate::merkle::{Frontier, Hash};
-use crate::store::{LedgerStore, StoreError};
+use crate::merkle::{Hash, leaf_hash};
+use crate::statement::AgentKeys;
+use crate::store::{ENTRY_BYTES_MAX, LedgerStore, StoreError};
 use crate::verify::VerifyFailure;
 use crate::wire::DecodeError;
 
-/// An append-only ledger over a store. It holds the head and the frontier, so O(log n) memory.
+/// Keys of agents that one entry holds.
+const KEYS_PER_ENTRY: u32 = 120;
+/// Bytes of a ballots entry before its ballots.
+const BALLOTS_HEADER_BYTES: usize = 33;
+
+/// An append-only ledger over a store. It holds the head and the right edge of the tree, so O(log n) memory.
 #[derive(Debug)]
 pub struct Ledger<S> {
-    store: S,
-    key: LedgerKey,
-    stored: StoredHead,
+    pub(crate) store: S,
+    pub(crate) key: LedgerKey,
+    pub(crate) head: Head,
+    pub(crate) edge: Edge,
+    /// Keys of the agents, if their reports are signed.
+    pub(crate) signers: Option<AgentKeys>,
+    /// The head of the entries that are in the store already, while what is appended is compared with them.
+    pub(crate) surviving: Option<StoredHead>,
+    /// Whether a batch was not stored, so that the edge is ahead of the store.
+    failed: bool,
 }
 
 impl<S: LedgerStore> Ledger<S> {
@@ -24,7 +38,7 @@ impl<S: LedgerStore> Ledger<S> {
     /// # Errors
     /// If the store holds a ledger already or cannot be written.
     pub fn create(
-        mut store: S,
+        store: S,
         key: LedgerKey,
         scenario_digest: [u8; 32],
         engine_version: &str,
@@ -39,43 +53,68 @@ impl<S: LedgerStore> Ledger<S> {
             seed,
             verifying_key: key.verifying_key(),
         };
-        let batch = TickBatch::new(&Frontier::new(), Tick(0), &[genesis], &key);
-        store.commit(&batch)?;
-        Ok(Self { store, key, stored: batch.into_stored_head() })
+        let edge = Edge::new();
+        let head = key.sign(edge.frontier(), Tick(0));
+        let mut ledger = Self { store, key, head, edge, signers: None, surviving: None, failed: false };
+        ledger.commit(Tick(0), &[genesis])?;
+        Ok(ledger)
     }
 
-    /// Continues the ledger in a store, behind its newest head.
-    ///
-    /// It checks the head, not the entries before it: that is [`crate::verify`]'s work.
+    pub(crate) fn over(store: S, key: LedgerKey, head: Head, edge: Edge) -> Self {
+        Self { store, key, head, edge, signers: None, surviving: None, failed: false }
+    }
+
+    /// Writes the public keys of agents `0..agents` into the ledger, directly behind genesis. From then on
+    /// each report is followed by its author's statement, and ballots are signed by their voters.
     ///
     /// # Errors
-    /// If the store holds no ledger, its head does not hold together, another key signed it, or a later head
-    /// was noted when the ledger was finished.
-    pub fn resume(store: S, key: LedgerKey) -> Result<Self, LedgerError> {
-        let stored = store.head()?.ok_or(LedgerError::Empty)?;
-        if !stored.head.is_signed_by(&key.verifying_key()) {
-            return Err(VerifyFailure::Signature.into());
+    /// If there are entries behind genesis, or the store cannot be written.
+    pub fn enrol(&mut self, seed: u64, agents: u32) -> Result<(), LedgerError> {
+        if self.len() != 1 {
+            return Err(LedgerError::NotEmpty { size: self.len() });
         }
-        if stored.frontier.root() != stored.head.root {
-            return Err(VerifyFailure::Frontier.into());
+        let genesis = self.store.get(0)?.ok_or(LedgerError::Empty)?;
+        let mut signers = AgentKeys::new(seed, leaf_hash(&genesis));
+        let mut entries = Vec::new();
+        for first in (0..agents).step_by(KEYS_PER_ENTRY as usize) {
+            let end = agents.min(first + KEYS_PER_ENTRY);
+            let keys = (first..end).map(|agent| signers.verifying_key(AgentId(agent))).collect();
+            entries.push(Entry::Keys { first: AgentId(first), keys });
         }
-        if let Some(noted) = store.noted_head()?.filter(|noted| noted.size > stored.head.size) {
-            return Err(VerifyFailure::RolledBack { size: stored.head.size, held: noted.size }.into());
+        self.commit(Tick(0), &entries)?;
+        self.signers = Some(signers);
+        Ok(())
+    }
+
+    /// The ballots of a decision as entries, signed if agents sign.
+    pub fn ballots(&mut self, id: SignatureId, tick: Tick, ballots: &[Ballot]) -> Vec<Entry> {
+        let each = if self.signers.is_some() { 69 } else { 5 };
+        let per_entry = (ENTRY_BYTES_MAX - BALLOTS_HEADER_BYTES) / each;
+        let mut entries = Vec::new();
+        for (part, ballots) in ballots.chunks(per_entry).enumerate() {
+            let signatures = self
+                .signers
+                .as_mut()
+                .map(|keys| ballots.iter().map(|ballot| keys.sign_ballot(&id, ballot)).collect())
+                .unwrap_or_default();
+            let first = (part * per_entry) as u32;
+            entries.push(Entry::Ballots { id, tick, first, ballots: ballots.into(), signatures });
         }
-        Ok(Self { store, key, stored })
+        entries
     }
 
     /// Appends what a tick brought, in this order, as one atomic batch. Of an empty tick nothing is written.
-    /// Decisions and fingerprints must be of this tick; a report may be of an earlier one.
+    /// Entries must be of this tick; a report may be of an earlier one.
     ///
     /// # Errors
     /// If the tick lies before the head's, an entry is a second genesis, of a wrong tick or too large: then
-    /// nothing changed. If the store cannot write: then drop the ledger, and verify and resume it.
+    /// nothing changed. If the store cannot write, or the entries are not those that survived
+    /// ([`Ledger::resume_at`]): then drop the ledger, and verify and resume it.
     pub fn append_tick(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), LedgerError> {
         if entries.is_empty() {
             return Ok(());
         }
-        let newest = self.stored.head.tick;
+        let newest = self.head.tick;
         if tick < newest {
             return Err(LedgerError::TickBackwards { tick, newest });
         }
@@ -83,27 +122,45 @@ impl<S: LedgerStore> Ledger<S> {
             if matches!(entry, Entry::Genesis { .. }) {
                 return Err(LedgerError::SecondGenesis);
             }
+            if matches!(entry, Entry::Keys { .. }) {
+                return Err(LedgerError::LateKeys);
+            }
             let may_be_late = matches!(entry, Entry::Reported { .. });
             if let Some(entry_tick) = entry.tick().filter(|t| *t > tick || (*t < tick && !may_be_late)) {
                 return Err(LedgerError::WrongTick { entry_tick, tick });
             }
         }
-        let batch = TickBatch::new(&self.stored.frontier, tick, entries, &self.key);
-        self.store.commit(&batch)?;
-        self.stored = batch.into_stored_head();
+        self.commit(tick, entries)
+    }
+
+    fn commit(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), LedgerError> {
+        if self.failed {
+            return Err(LedgerError::Failed);
+        }
+        let batch = TickBatch::new(&mut self.edge, tick, entries, &self.key, self.signers.as_mut())?;
+        let stored = match &self.surviving {
+            Some(surviving) => crate::resume::compare(&self.store, surviving, &batch),
+            None => self.store.commit(&batch).map_err(LedgerError::from),
+        };
+        self.failed = stored.is_err();
+        stored?;
+        self.head = batch.stored_head().head;
+        if self.surviving.as_ref().is_some_and(|surviving| surviving.head.size == self.head.size) {
+            self.surviving = None;
+        }
         Ok(())
     }
 
     /// The newest head.
     #[must_use]
     pub fn head(&self) -> &Head {
-        &self.stored.head
+        &self.head
     }
 
     /// Number of entries, genesis included.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.stored.head.size
+        self.head.size
     }
 
     /// Never: a ledger has its genesis entry.
@@ -115,7 +172,7 @@ impl<S: LedgerStore> Ledger<S> {
     /// Root of the tree over all entries.
     #[must_use]
     pub fn root(&self) -> Hash {
-        self.stored.head.root
+        self.head.root
     }
 
     /// The store, for reading.
@@ -136,11 +193,15 @@ impl<S: LedgerStore> Ledger<S> {
     /// somebody else.
     ///
     /// # Errors
-    /// If the store cannot sync.
+    /// If the store cannot sync, or holds entries that were there before and have not come again.
     pub fn finish(mut self) -> Result<Head, LedgerError> {
+        if let Some(surviving) = &self.surviving {
+            let (index, size) = (self.head.size, surviving.head.size);
+            return Err(LedgerError::Diverged { index, size });
+        }
         self.store.finish()?;
-        tracing::debug!(entries = self.len(), tick = %self.stored.head.tick, "ledger finished");
-        Ok(self.stored.head)
+        tracing::debug!(entries = self.len(), tick = %self.head.tick, "ledger finished");
+        Ok(self.head)
     }
 }
 
@@ -186,6 +247,39 @@ pub enum LedgerError {
         "a ledger has one genesis entry, which its creation writes; start another ledger for another run"
     )]
     SecondGenesis,
+    /// Agents' keys were to be appended behind other entries.
+    #[error("keys of agents stand directly behind genesis; enrol the agents before the first tick")]
+    LateKeys,
+    /// An earlier batch was not stored.
+    #[error("an earlier tick was not stored, so nothing can follow it; verify the ledger and resume it")]
+    Failed,
+    /// What was appended again is not what the store holds.
+    #[error(
+        "entry {index} of the {size} that are stored does not come again; the scenario, its data or the engine is not \
+         that of the interrupted run, so resume with those or start anew"
+    )]
+    Diverged {
+        /// The first entry that differs, or is missing.
+        index: u64,
+        /// Number of entries stored.
+        size: u64,
+    },
+    /// An entry that was asked for does not exist.
+    #[error("there is no entry {index}; the ledger has {size} entries, numbered from 0")]
+    OutOfRange {
+        /// The entry that was asked for.
+        index: u64,
+        /// Number of entries.
+        size: u64,
+    },
+    /// A size that was asked for is none that the ledger ever had.
+    #[error("the ledger never had {size} entries as part of {of}; give sizes with 0 < M <= N <= its size")]
+    NoSuchSize {
+        /// The smaller size that was asked for.
+        size: u64,
+        /// The larger one.
+        of: u64,
+    },
     /// An entry that was asked for cannot be read.
     #[error("entry {index} cannot be read; verify the ledger")]
     Decode {
@@ -202,7 +296,7 @@ impl LedgerError {
     #[must_use]
     pub fn is_mismatch(&self) -> bool {
         match self {
-            Self::Mismatch(_) | Self::Decode { .. } => true,
+            Self::Mismatch(_) | Self::Decode { .. } | Self::Diverged { .. } => true,
             Self::Store(error) => error.is_damage(),
             _ => false,
         }

@@ -39,20 +39,36 @@
 //! ```
 
 mod batch;
+mod edge;
 mod entry;
 mod head;
 mod ledger;
 pub mod merkle;
+mod postings;
+mod prove;
+mod query;
+mod resume;
+mod seal;
+mod statement;
 mod store;
 mod verify;
 mod wire;
+mod witness;
 
 pub use batch::{Record, StoredHead, TickBatch};
-pub use entry::Entry;
+pub use edge::Edge;
+pub use entry::{Ballot, Entry, FaultAnswer, MembershipChange};
 pub use head::{Head, LedgerKey};
 pub use ledger::{Ledger, LedgerError};
+pub use prove::Prover;
+pub use query::{Query, entries};
+pub use resume::Tail;
+pub use seal::{Seal, SealedLedger, import, seal};
+pub use statement::AgentKeys;
 pub use store::{
-    Durability, ENTRY_BYTES_MAX, LedgerStore, MemoryStore, SledStore, StoreError, VALUE_BYTES_MAX,
+    Durability, ENTRY_BYTES_MAX, LedgerReader, LedgerStore, MemoryStore, PairVisitor, SledStore, StoreError,
+    VALUE_BYTES_MAX,
 };
-pub use verify::{VerifyFailure, VerifyReport, entries, verify, verify_dir, verify_held};
+pub use verify::{VerifyFailure, VerifyReport, verify, verify_dir, verify_held};
 pub use wire::DecodeError;
+pub use witness::{Gossip, compare_heads, witness};

@@ -3,10 +3,10 @@
 use std::ops::{ControlFlow, Range};
 
 use phalanx_core::{AgentId, Indicator, SignatureId, Tick};
-use phalanx_ledger::merkle::{Frontier, leaf_hash};
+use phalanx_ledger::merkle::leaf_hash;
 use phalanx_ledger::{
-    Durability, ENTRY_BYTES_MAX, Entry, Ledger, LedgerError, LedgerKey, LedgerStore, MemoryStore, SledStore,
-    StoreError, TickBatch, entries, verify,
+    Durability, ENTRY_BYTES_MAX, Edge, Entry, Ledger, LedgerError, LedgerKey, LedgerReader, LedgerStore,
+    MemoryStore, SledStore, StoreError, TickBatch, entries, verify,
 };
 
 /// Runs a check on a fresh store of each kind and policy.
@@ -39,7 +39,7 @@ fn bytes_of(entry: &Entry) -> Vec<u8> {
     bytes
 }
 
-fn indices(store: &dyn LedgerStore, range: Range<u64>) -> Vec<u64> {
+fn indices(store: &dyn LedgerReader, range: Range<u64>) -> Vec<u64> {
     let mut indices = Vec::new();
     store
         .scan(range, &mut |record| {
@@ -50,12 +50,11 @@ fn indices(store: &dyn LedgerStore, range: Range<u64>) -> Vec<u64> {
     indices
 }
 
-/// Commits a batch of `count` reports and returns the frontier after it.
-fn commit(store: &mut dyn LedgerStore, frontier: &Frontier, tick: u64, count: u32) -> Frontier {
+/// Commits a batch of `count` reports behind the edge.
+fn commit(store: &mut dyn LedgerStore, edge: &mut Edge, tick: u64, count: u32) {
     let reports: Vec<Entry> = (0..count).map(|i| report(tick, i, 20)).collect();
-    let batch = TickBatch::new(frontier, Tick(tick), &reports, &key());
+    let batch = TickBatch::new(edge, Tick(tick), &reports, &key(), None).unwrap();
     store.commit(&batch).unwrap();
-    batch.into_stored_head().frontier
 }
 
 #[test]
@@ -71,15 +70,15 @@ fn a_fresh_store_is_empty() {
 #[test]
 fn what_is_committed_is_read_in_order() {
     on_every_store(|mut store| {
-        let mut frontier = Frontier::new();
+        let mut edge = Edge::new();
         let mut written = Vec::new();
         // 20 features: 138 bytes, so 100 of them take several bundles.
         for (tick, count) in [(0, 1), (1, 100), (2, 3), (9, 50), (9, 1)] {
             written.extend((0..count).map(|i| bytes_of(&report(tick, i, 20))));
-            frontier = commit(&mut store, &frontier, tick, count);
+            commit(&mut store, &mut edge, tick, count);
             let head = store.head().unwrap().unwrap();
             assert_eq!((head.head.size, head.head.tick), (written.len() as u64, Tick(tick)));
-            assert_eq!(head.frontier, frontier);
+            assert_eq!(head.frontier, *edge.frontier());
         }
         let mut read = Vec::new();
         store
@@ -102,8 +101,9 @@ fn what_is_committed_is_read_in_order() {
 #[test]
 fn a_scan_shows_its_range_and_stops_when_told() {
     on_every_store(|mut store| {
-        let frontier = commit(&mut store, &Frontier::new(), 0, 100);
-        commit(&mut store, &frontier, 1, 20);
+        let mut edge = Edge::new();
+        commit(&mut store, &mut edge, 0, 100);
+        commit(&mut store, &mut edge, 1, 20);
         for range in [0..0, 0..1, 5..7, 28..31, 99..101, 119..500, 120..500] {
             let expected: Vec<u64> = (range.start..range.end.min(120)).collect();
             assert_eq!(indices(&store, range.clone()), expected, "{range:?}");
@@ -122,35 +122,38 @@ fn a_scan_shows_its_range_and_stops_when_told() {
 #[test]
 fn a_batch_that_does_not_continue_the_store_is_refused() {
     on_every_store(|mut store| {
-        let frontier = commit(&mut store, &Frontier::new(), 0, 5);
+        let mut edge = Edge::new();
+        commit(&mut store, &mut edge, 0, 5);
         let before = store.head().unwrap();
-        for stale in [Frontier::new(), {
-            let mut ahead = frontier.clone();
-            ahead.push([0; 32]);
-            ahead
-        }] {
-            let batch = TickBatch::new(&stale, Tick(1), &[report(1, 0, 2)], &key());
+        let mut ahead = edge.clone();
+        TickBatch::new(&mut ahead, Tick(1), &[report(1, 7, 2)], &key(), None).unwrap();
+        for mut stale in [Edge::new(), ahead] {
+            let batch = TickBatch::new(&mut stale, Tick(1), &[report(1, 0, 2)], &key(), None).unwrap();
             let error = store.commit(&batch).unwrap_err();
             assert!(matches!(error, StoreError::StaleBatch { stored: 5, .. }), "{error}");
         }
         assert_eq!(store.head().unwrap(), before);
-        commit(&mut store, &frontier, 1, 1);
+        commit(&mut store, &mut edge, 1, 1);
     });
 }
 
 #[test]
 fn an_entry_that_is_too_large_is_refused_and_leaves_nothing() {
     on_every_store(|mut store| {
-        let frontier = commit(&mut store, &Frontier::new(), 0, 5);
+        let mut edge = Edge::new();
+        commit(&mut store, &mut edge, 0, 5);
         let overhead = bytes_of(&report(0, 0, 0)).len();
         let widest = (ENTRY_BYTES_MAX - overhead) / 4;
         let too_wide = [report(1, 0, 3), report(1, 1, widest + 1)];
-        let error = store.commit(&TickBatch::new(&frontier, Tick(1), &too_wide, &key())).unwrap_err();
+        let before = edge.clone();
+        let error = TickBatch::new(&mut edge, Tick(1), &too_wide, &key(), None).unwrap_err();
+        assert_eq!(edge, before);
         assert!(matches!(error, StoreError::EntryTooLarge { index: 6, .. }), "{error}");
         assert!(error.to_string().contains("4000"), "{error}");
         assert_eq!(store.head().unwrap().unwrap().head.size, 5);
         assert_eq!(store.get(5).unwrap(), None);
-        store.commit(&TickBatch::new(&frontier, Tick(1), &[report(1, 1, widest)], &key())).unwrap();
+        let fits = [report(1, 1, widest)];
+        store.commit(&TickBatch::new(&mut edge, Tick(1), &fits, &key(), None).unwrap()).unwrap();
         assert_eq!(store.get(5).unwrap(), Some(bytes_of(&report(1, 1, widest))));
     });
 }
@@ -215,7 +218,7 @@ fn a_ledger_refuses_what_does_not_belong() {
 #[test]
 fn a_second_ledger_in_one_store_is_refused() {
     on_every_store(|mut store| {
-        commit(&mut store, &Frontier::new(), 0, 5);
+        commit(&mut store, &mut Edge::new(), 0, 5);
         let second = Ledger::create(store, key(), [8; 32], "0.1.0", 1);
         assert!(matches!(second, Err(LedgerError::NotEmpty { size: 5 })));
     });

@@ -46,11 +46,19 @@ impl Frontier {
 
     /// Appends a leaf's hash: amortised one node hash, at most 64.
     pub fn push(&mut self, leaf: Hash) {
+        self.push_with(leaf, |_, _| {});
+    }
+
+    /// As [`Frontier::push`], and shows every subtree that the leaf completes, itself first: its height and
+    /// its root.
+    pub fn push_with(&mut self, leaf: Hash, mut completed: impl FnMut(u32, &Hash)) {
         let mut hash = leaf;
+        completed(0, &hash);
         // Every trailing one bit of the size is a full subtree as large as the one that just became complete.
-        for _ in 0..self.size.trailing_ones() {
+        for height in 1..=self.size.trailing_ones() {
             let left = self.peaks.pop().expect("one peak for every bit set in the size");
             hash = node_hash(&left, &hash);
+            completed(height, &hash);
         }
         self.peaks.push(hash);
         self.size += 1;

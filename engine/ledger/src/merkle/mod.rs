@@ -7,9 +7,13 @@
 
 mod frontier;
 mod proof;
+mod tile;
 
 pub use frontier::Frontier;
 pub use proof::{consistency_proof, inclusion_proof, tree_root, verify_consistency, verify_inclusion};
+pub(crate) use proof::{consistency_ranges, inclusion_ranges};
+
+pub(crate) use tile::{OpenTiles, TILE_HEIGHT, TILE_WIDTH, Tile};
 
 use sha2::{Digest, Sha256};
 

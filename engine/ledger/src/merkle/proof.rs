@@ -13,7 +13,7 @@ pub fn tree_root(leaves: &[Hash]) -> Hash {
         [] => empty_root(),
         [leaf] => *leaf,
         _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
+            let (left, right) = leaves.split_at(split(leaves.len() as u64) as usize);
             node_hash(&tree_root(left), &tree_root(right))
         }
     }
@@ -22,55 +22,72 @@ pub fn tree_root(leaves: &[Hash]) -> Hash {
 /// Hashes that lead from leaf `index` to the root, deepest first; `None` if there is no such leaf.
 ///
 /// At most `⌈log2 n⌉` hashes. Making one costs O(n) hashing: the leaves are all there is to start from.
+/// [`crate::Prover`] makes them out of a stored ledger.
 #[must_use]
 pub fn inclusion_proof(leaves: &[Hash], index: u64) -> Option<Vec<Hash>> {
-    let mut index = usize::try_from(index).ok().filter(|i| *i < leaves.len())?;
-    let mut leaves = leaves;
-    let mut proof = Vec::new();
-    while leaves.len() > 1 {
-        let (left, right) = leaves.split_at(split(leaves.len()));
-        if index < left.len() {
-            proof.push(tree_root(right));
-            leaves = left;
-        } else {
-            proof.push(tree_root(left));
-            index -= left.len();
-            leaves = right;
-        }
-    }
-    proof.reverse();
-    Some(proof)
+    Some(roots(leaves, inclusion_ranges(index, leaves.len() as u64)?))
 }
 
 /// Hashes that show the tree of the first `old_size` leaves to be a prefix of the tree of all leaves; `None`
 /// if there are fewer leaves than that. Empty for an empty old tree and for an equal one.
 #[must_use]
 pub fn consistency_proof(leaves: &[Hash], old_size: u64) -> Option<Vec<Hash>> {
-    let mut old_size = usize::try_from(old_size).ok().filter(|m| *m <= leaves.len())?;
-    let mut proof = Vec::new();
-    if old_size == 0 || old_size == leaves.len() {
-        return Some(proof);
+    Some(roots(leaves, consistency_ranges(old_size, leaves.len() as u64)?))
+}
+
+fn roots(leaves: &[Hash], ranges: Vec<(u64, u64)>) -> Vec<Hash> {
+    ranges.into_iter().map(|(start, end)| tree_root(&leaves[start as usize..end as usize])).collect()
+}
+
+/// The subtrees, as ranges of leaves, whose roots make an inclusion proof (RFC 6962 §2.1.1).
+pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Option<Vec<(u64, u64)>> {
+    if index >= size {
+        return None;
     }
-    let mut leaves = leaves;
+    let (mut start, mut end) = (0, size);
+    let mut ranges = Vec::with_capacity(64);
+    while end - start > 1 {
+        let middle = start + split(end - start);
+        if index < middle {
+            ranges.push((middle, end));
+            end = middle;
+        } else {
+            ranges.push((start, middle));
+            start = middle;
+        }
+    }
+    ranges.reverse();
+    Some(ranges)
+}
+
+/// The subtrees whose roots make a consistency proof (RFC 6962 §2.1.2).
+pub(crate) fn consistency_ranges(old_size: u64, size: u64) -> Option<Vec<(u64, u64)>> {
+    if old_size > size {
+        return None;
+    }
+    let mut ranges = Vec::with_capacity(64);
+    if old_size == 0 || old_size == size {
+        return Some(ranges);
+    }
+    let (mut start, mut end) = (0, size);
     // Whether the subtree in hand is the whole old tree, whose root the verifier has already.
     let mut whole = true;
-    while old_size != leaves.len() {
-        let (left, right) = leaves.split_at(split(leaves.len()));
-        if old_size <= left.len() {
-            proof.push(tree_root(right));
-            leaves = left;
+    while old_size != end {
+        let middle = start + split(end - start);
+        if old_size <= middle {
+            ranges.push((middle, end));
+            end = middle;
         } else {
-            proof.push(tree_root(left));
-            old_size -= left.len();
-            leaves = right;
+            ranges.push((start, middle));
+            start = middle;
             whole = false;
         }
     }
     if !whole {
-        proof.push(tree_root(leaves));
+        ranges.push((start, end));
     }
-    proof.reverse();
-    Some(proof)
+    ranges.reverse();
+    Some(ranges)
 }
 
 /// Whether `proof` shows that the leaf with this hash is number `index` of the tree of `size` leaves with
@@ -170,7 +187,7 @@ impl Path {
 }
 
 /// The largest power of two below `len`, for `len > 1`.
-fn split(len: usize) -> usize {
+fn split(len: u64) -> u64 {
     1 << (len - 1).ilog2()
 }
 

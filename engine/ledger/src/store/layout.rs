@@ -5,10 +5,12 @@
 //! which sled never syncs, so that a power cut makes the whole ledger unreadable (measured at 19 KB a value:
 //! 8 of 8 times).
 
-use crate::batch::{Record, StoredHead, TickBatch};
+use crate::batch::{Record, StoredHead, check_of};
+use crate::entry::Entry;
 use crate::head::Head;
-use crate::merkle::Frontier;
-use crate::store::StoreError;
+use crate::merkle::{Frontier, Hash, TILE_HEIGHT, TILE_WIDTH, leaf_hash};
+use crate::postings::BLOCK_ENTRIES;
+use crate::store::{LedgerReader, StoreError};
 use crate::wire::{DecodeError, Reader};
 
 /// Longest value that is ever written, in bytes.
@@ -17,62 +19,156 @@ pub const VALUE_BYTES_MAX: usize = 4096;
 pub const ENTRY_BYTES_MAX: usize = 4000;
 
 /// Key of the head.
-pub(super) const HEAD_KEY: [u8; 1] = [b'h'];
+pub(crate) const HEAD_KEY: [u8; 1] = [b'h'];
+/// Key of the layout's number.
+pub(crate) const LAYOUT_KEY: [u8; 1] = [b'l'];
+/// The layout that is written.
+pub(crate) const LAYOUT: [u8; 1] = [2];
+/// First byte of the keys of postings by agent.
+pub(crate) const BY_AGENT: u8 = b'a';
+/// First byte of the keys of postings by indicator.
+pub(crate) const BY_INDICATOR: u8 = b'i';
+/// First byte of the keys of tiles.
+const TILE_PREFIX: u8 = b't';
 /// First byte of the keys of bundles.
 const BUNDLE_PREFIX: u8 = b'e';
 const BUNDLE_VERSION: u8 = 1;
+const POSTINGS_VERSION: u8 = 1;
 /// Version byte and record count.
 const BUNDLE_HEADER_BYTES: usize = 3;
 /// Length and check of a record.
 const RECORD_HEADER_BYTES: usize = 10;
 
+/// A key and its value.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// What a ledger stores beside its entries and its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Nothing: layout 1, and sealed files.
+    Plain,
+    /// Tiles and postings: layout 2.
+    Indexed,
+}
+
+impl Layout {
+    pub(crate) fn of(reader: &dyn LedgerReader) -> Result<Self, StoreError> {
+        match reader.value(&LAYOUT_KEY)?.as_deref() {
+            None => Ok(Self::Plain),
+            Some(version) if version == LAYOUT => Ok(Self::Indexed),
+            Some(_) => Err(StoreError::MalformedHead { problem: "the layout of the ledger is unknown" }),
+        }
+    }
+}
+
 /// Key of the bundle whose first record has this index: ascending keys are ascending indices.
-pub(super) fn bundle_key(first: u64) -> [u8; 9] {
+pub(crate) fn bundle_key(first: u64) -> [u8; 9] {
     let mut key = [BUNDLE_PREFIX; 9];
     key[1..].copy_from_slice(&first.to_be_bytes());
     key
 }
 
 /// All keys of bundles lie from the first of these up to the second.
-pub(super) fn bundle_bounds() -> ([u8; 1], [u8; 1]) {
+pub(crate) fn bundle_bounds() -> ([u8; 1], [u8; 1]) {
     ([BUNDLE_PREFIX], [BUNDLE_PREFIX + 1])
 }
 
-/// A key and its value.
-pub(super) type Pair = ([u8; 9], Vec<u8>);
+/// Key of a tile.
+pub(crate) fn tile_key(level: u8, index: u64) -> Vec<u8> {
+    [&[TILE_PREFIX, level], index.to_be_bytes().as_slice()].concat()
+}
 
-/// The batch's records as pairs, each value as full as it gets.
-pub(super) fn bundles(batch: &TickBatch) -> Result<Vec<Pair>, StoreError> {
-    let mut pairs: Vec<Pair> = Vec::new();
-    for Record { index, check, bytes } in batch.records() {
+/// The hashes of a full tile, `None` if the value is none.
+pub(crate) fn tile_hashes(value: &[u8]) -> Option<Vec<Hash>> {
+    let (hashes, rest) = value.as_chunks();
+    (rest.is_empty() && hashes.len() as u64 == TILE_WIDTH).then(|| hashes.to_vec())
+}
+
+/// All keys of the postings of a block lie from the first of these up to the second.
+pub(crate) fn posting_bounds(kind: u8, block: u64) -> (Vec<u8>, Vec<u8>) {
+    let key = |block: u64| [&[kind], block.to_be_bytes().as_slice()].concat();
+    (key(block), key(block + 1))
+}
+
+/// Cuts the sorted postings of a block into values.
+pub(crate) fn posting_pairs(kind: u8, block: u64, postings: &[u8], bytes_each: usize, pairs: &mut Vec<Pair>) {
+    let bytes_max = (VALUE_BYTES_MAX - 1) / bytes_each * bytes_each;
+    for (chunk, postings) in postings.chunks(bytes_max).enumerate() {
+        let chunk = u16::try_from(chunk).expect("a block's entries hold fewer than 2^16 values of postings");
+        let key = [&[kind], block.to_be_bytes().as_slice(), &chunk.to_be_bytes()].concat();
+        pairs.push((key, [&[POSTINGS_VERSION], postings].concat()));
+    }
+}
+
+/// The postings in a value, `None` if the value is none.
+pub(crate) fn postings(value: &[u8], bytes_each: usize) -> Option<impl Iterator<Item = &[u8]>> {
+    let (version, postings) = value.split_first()?;
+    let is_whole = *version == POSTINGS_VERSION && postings.len().is_multiple_of(bytes_each);
+    is_whole.then(|| postings.chunks_exact(bytes_each))
+}
+
+/// Whether the pair under this key tells of entries at or behind `size`, so that it has to go when the ledger
+/// is set back to that many.
+pub(crate) fn lies_beyond(key: &[u8], size: u64) -> bool {
+    let number = |at: usize| key.get(at..at + 8).map(|n| u64::from_be_bytes(n.try_into().expect("8 bytes")));
+    match (key.first(), number(1), number(2)) {
+        (Some(&BUNDLE_PREFIX), Some(first), _) => first >= size,
+        (Some(&(BY_AGENT | BY_INDICATOR)), Some(block), _) => block >= size / BLOCK_ENTRIES,
+        (Some(&TILE_PREFIX), _, Some(index)) => {
+            let height = (u32::from(key[1]) + 1) * TILE_HEIGHT;
+            index >= size.checked_shr(height).unwrap_or(0)
+        }
+        _ => false,
+    }
+}
+
+/// A batch's records on their way into values, each as full as it gets.
+#[derive(Debug, Default)]
+pub(crate) struct Bundles {
+    pairs: Vec<Pair>,
+    encoded: Vec<u8>,
+}
+
+impl Bundles {
+    /// Adds an entry and returns its leaf hash.
+    pub(crate) fn push(&mut self, index: u64, entry: &Entry) -> Result<Hash, StoreError> {
+        self.encoded.clear();
+        entry.encode(&mut self.encoded);
+        let bytes = self.encoded.as_slice();
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(StoreError::EntryTooLarge { index, bytes: bytes.len() });
         }
+        let leaf = leaf_hash(bytes);
         let needed = RECORD_HEADER_BYTES + bytes.len();
-        if pairs.last().is_none_or(|(_, value)| value.len() + needed > VALUE_BYTES_MAX) {
+        if self.pairs.last().is_none_or(|(_, value)| value.len() + needed > VALUE_BYTES_MAX) {
             let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
             value.extend_from_slice(&[BUNDLE_VERSION, 0, 0]);
-            pairs.push((bundle_key(index), value));
+            self.pairs.push((bundle_key(index).to_vec(), value));
         }
-        let (_, value) = pairs.last_mut().expect("a bundle was just made sure of");
+        let (_, value) = self.pairs.last_mut().expect("a bundle was just made sure of");
         let count = u16::from_be_bytes([value[1], value[2]]) + 1;
         value[1..BUNDLE_HEADER_BYTES].copy_from_slice(&count.to_be_bytes());
         value.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-        value.extend_from_slice(&check);
+        value.extend_from_slice(&check_of(&leaf));
         value.extend_from_slice(bytes);
+        Ok(leaf)
     }
-    Ok(pairs)
+
+    /// The values, in the order of their keys.
+    pub(crate) fn into_pairs(self) -> Vec<Pair> {
+        self.pairs
+    }
 }
 
 /// The records of one bundle; after an error there are no more.
-pub(super) struct Bundle<'a> {
+pub(crate) struct Bundle<'a> {
     index: u64,
     left: u16,
     reader: Reader<'a>,
 }
 
 impl<'a> Bundle<'a> {
-    pub(super) fn open(key: &[u8], value: &'a [u8]) -> Result<Self, StoreError> {
+    pub(crate) fn open(key: &[u8], value: &'a [u8]) -> Result<Self, StoreError> {
         let index = match key {
             [BUNDLE_PREFIX, rest @ ..] if rest.len() == 8 => {
                 u64::from_be_bytes(rest.try_into().expect("eight bytes"))
@@ -125,14 +221,14 @@ fn malformed(index: u64, problem: &'static str) -> StoreError {
 }
 
 /// The head's value: the head, then the peaks of its frontier.
-pub(super) fn encode_head(stored: &StoredHead) -> Vec<u8> {
+pub(crate) fn encode_head(stored: &StoredHead) -> Vec<u8> {
     let mut value = stored.head.to_bytes().to_vec();
     stored.frontier.peaks().iter().for_each(|peak| value.extend_from_slice(peak));
     value
 }
 
 /// Reads the head's value.
-pub(super) fn decode_head(value: &[u8]) -> Result<StoredHead, StoreError> {
+pub(crate) fn decode_head(value: &[u8]) -> Result<StoredHead, StoreError> {
     let malformed = |problem| StoreError::MalformedHead { problem };
     let (head, peaks) = value.split_at_checked(Head::BYTES).ok_or(malformed("it is too short"))?;
     let head = Head::from_bytes(head).map_err(|_| malformed("its version is unknown"))?;
@@ -147,7 +243,7 @@ mod tests {
     use phalanx_core::{AgentId, Indicator, SignatureId, Tick};
 
     use super::*;
-    use crate::{Entry, Ledger, LedgerKey, MemoryStore};
+    use crate::{Edge, Ledger, LedgerKey, MemoryStore, TickBatch};
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -165,7 +261,8 @@ mod tests {
         let pairs = store.pairs_mut();
         assert_eq!(hex(&pairs[bundle_key(1).as_slice()]), BUNDLE);
         assert_eq!(hex(&pairs[HEAD_KEY.as_slice()]), HEAD.concat());
-        assert_eq!(pairs.len(), 3);
+        assert_eq!(pairs[LAYOUT_KEY.as_slice()], LAYOUT);
+        assert_eq!(pairs.len(), 4);
     }
 
     const BUNDLE: &str = "010001002a2460d62a1a724cd6\
@@ -184,12 +281,15 @@ mod tests {
     fn values_are_filled_and_never_too_long() {
         for width in [0, 1, 12, 118, 490, 985] {
             let entries: Vec<Entry> = (0..200).map(|author| report(author, width)).collect();
-            let batch = TickBatch::new(&Frontier::new(), Tick(0), &entries, &LedgerKey::from_seed(1));
-            let pairs = bundles(&batch).unwrap();
-            let entry_bytes = batch.records().next().unwrap().bytes.len();
-            let per_value = (VALUE_BYTES_MAX - BUNDLE_HEADER_BYTES) / (RECORD_HEADER_BYTES + entry_bytes);
-            assert_eq!(pairs.len(), 200usize.div_ceil(per_value), "{entry_bytes} bytes an entry");
-            assert!(pairs.iter().all(|(_, value)| value.len() <= VALUE_BYTES_MAX));
+            let mut edge = Edge::new();
+            let key = LedgerKey::from_seed(1);
+            let batch = TickBatch::new(&mut edge, Tick(0), &entries, &key, None).unwrap();
+            let pairs: Vec<_> = batch.bundles().collect();
+            let mut encoded = Vec::new();
+            entries[0].encode(&mut encoded);
+            let per_value = (VALUE_BYTES_MAX - BUNDLE_HEADER_BYTES) / (RECORD_HEADER_BYTES + encoded.len());
+            assert_eq!(pairs.len(), 200usize.div_ceil(per_value), "{} bytes an entry", encoded.len());
+            assert!(batch.pairs().all(|(_, value)| value.len() <= VALUE_BYTES_MAX));
             let read: Vec<u64> = pairs
                 .iter()
                 .flat_map(|(key, value)| Bundle::open(key, value).unwrap())

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 
 use crate::batch::{Record, StoredHead, TickBatch};
 use crate::store::layout::{self, Bundle, HEAD_KEY};
-use crate::store::{LedgerStore, StoreError};
+use crate::store::{LedgerReader, LedgerStore, PairVisitor, StoreError};
 
 /// Keeps a ledger in memory, in the layout of the disk; lost when dropped.
 #[derive(Clone, Debug, Default)]
@@ -28,24 +28,9 @@ impl MemoryStore {
     }
 }
 
-impl LedgerStore for MemoryStore {
+impl LedgerReader for MemoryStore {
     fn head(&self) -> Result<Option<StoredHead>, StoreError> {
         self.pairs.get(HEAD_KEY.as_slice()).map(|value| layout::decode_head(value)).transpose()
-    }
-
-    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
-        if batch.first() != self.size {
-            return Err(StoreError::StaleBatch { batch: batch.first(), stored: self.size });
-        }
-        let bundles = layout::bundles(batch)?;
-        self.pairs.extend(bundles.into_iter().map(|(key, value)| (key.to_vec(), value)));
-        self.pairs.insert(HEAD_KEY.to_vec(), layout::encode_head(batch.stored_head()));
-        self.size = batch.stored_head().head.size;
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), StoreError> {
-        Ok(())
     }
 
     fn scan(
@@ -70,6 +55,41 @@ impl LedgerStore for MemoryStore {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.pairs.get(key).cloned())
+    }
+
+    fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
+        for (key, value) in self.pairs.range(from.to_vec()..to.to_vec()) {
+            if visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LedgerStore for MemoryStore {
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
+        if batch.first() != self.size {
+            return Err(StoreError::StaleBatch { batch: batch.first(), stored: self.size });
+        }
+        self.pairs.extend(batch.pairs().map(|(key, value)| (key.to_vec(), value.to_vec())));
+        self.size = batch.stored_head().head.size;
+        Ok(())
+    }
+
+    fn rewind(&mut self, to: &StoredHead) -> Result<(), StoreError> {
+        self.size = to.head.size;
+        self.pairs.retain(|key, _| !layout::lies_beyond(key, to.head.size));
+        self.pairs.insert(HEAD_KEY.to_vec(), layout::encode_head(to));
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -4,9 +4,11 @@
 //! ledger that was written is [`crate::verify`]'s to say.
 
 mod durability;
-mod layout;
+pub(crate) mod layout;
 mod memory;
 mod sled_store;
+
+pub(crate) use sled_store::{io_error, sync_path};
 
 pub use durability::Durability;
 pub use layout::{ENTRY_BYTES_MAX, VALUE_BYTES_MAX};
@@ -20,36 +22,16 @@ use std::path::PathBuf;
 use crate::batch::{Record, StoredHead, TickBatch};
 use crate::head::Head;
 
-/// Keeps the records of one ledger and its head. One writer; indices from 0 without gaps.
-pub trait LedgerStore: Send {
+/// Takes keys and values, one pair after the other, until it breaks.
+pub type PairVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// Shows the records of one ledger and its head. Indices from 0 without gaps.
+pub trait LedgerReader: Send {
     /// The head of the newest batch, `None` before the first.
     ///
     /// # Errors
     /// If it cannot be read or is not what [`LedgerStore::commit`] wrote.
     fn head(&self) -> Result<Option<StoredHead>, StoreError>;
-
-    /// Stores a batch: its records and its head, all or nothing. When it will survive a power cut is the
-    /// store's policy; at the latest after [`LedgerStore::sync`].
-    ///
-    /// # Errors
-    /// If the batch does not continue what is stored, holds an entry that is too large, or cannot be written.
-    /// Nothing of it is stored then, unless the error is one of writing; drop the store and open it again.
-    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError>;
-
-    /// Returns once everything committed survives a power cut.
-    ///
-    /// # Errors
-    /// If the device or the store says no.
-    fn sync(&mut self) -> Result<(), StoreError>;
-
-    /// Ends the writing: [`LedgerStore::sync`], and whatever else lets a reader tell a whole ledger from one
-    /// that lost its tail.
-    ///
-    /// # Errors
-    /// As [`LedgerStore::sync`].
-    fn finish(&mut self) -> Result<(), StoreError> {
-        self.sync()
-    }
 
     /// The head that [`LedgerStore::finish`] noted apart from the records, if it noted one.
     ///
@@ -73,7 +55,7 @@ pub trait LedgerStore: Send {
     /// The encoding of one entry, `None` past the end.
     ///
     /// # Errors
-    /// As [`LedgerStore::scan`].
+    /// As [`LedgerReader::scan`].
     fn get(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let mut found = None;
         let end = index.saturating_add(1);
@@ -83,23 +65,60 @@ pub trait LedgerStore: Send {
         })?;
         Ok(found)
     }
+
+    /// What lies under a key. Readers of other things than keys and values have none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn value(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Shows the pairs whose key lies from `from` up to `to`, in the order of their keys, until the visitor
+    /// breaks.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn values(&self, _from: &[u8], _to: &[u8], _visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
-impl<S: LedgerStore + ?Sized> LedgerStore for Box<S> {
+/// Keeps the records of one ledger and its head. One writer.
+pub trait LedgerStore: LedgerReader {
+    /// Stores a batch, all its pairs or none. When it will survive a power cut is the store's policy; at the
+    /// latest after [`LedgerStore::sync`].
+    ///
+    /// # Errors
+    /// If the batch does not continue what is stored, or cannot be written. Nothing of it is stored in the
+    /// first case; in the second, drop the store and open it again.
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError>;
+
+    /// Sets the ledger back to an earlier head of it, and returns once that survives a power cut.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn rewind(&mut self, to: &StoredHead) -> Result<(), StoreError>;
+
+    /// Returns once everything committed survives a power cut.
+    ///
+    /// # Errors
+    /// If the device or the store says no.
+    fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Ends the writing: [`LedgerStore::sync`], and whatever else lets a reader tell a whole ledger from one
+    /// that lost its tail.
+    ///
+    /// # Errors
+    /// As [`LedgerStore::sync`].
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.sync()
+    }
+}
+
+impl<S: LedgerReader + ?Sized> LedgerReader for Box<S> {
     fn head(&self) -> Result<Option<StoredHead>, StoreError> {
         (**self).head()
-    }
-
-    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
-        (**self).commit(batch)
-    }
-
-    fn sync(&mut self) -> Result<(), StoreError> {
-        (**self).sync()
-    }
-
-    fn finish(&mut self) -> Result<(), StoreError> {
-        (**self).finish()
     }
 
     fn noted_head(&self) -> Result<Option<Head>, StoreError> {
@@ -116,6 +135,32 @@ impl<S: LedgerStore + ?Sized> LedgerStore for Box<S> {
 
     fn get(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         (**self).get(index)
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).value(key)
+    }
+
+    fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
+        (**self).values(from, to, visit)
+    }
+}
+
+impl<S: LedgerStore + ?Sized> LedgerStore for Box<S> {
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
+        (**self).commit(batch)
+    }
+
+    fn rewind(&mut self, to: &StoredHead) -> Result<(), StoreError> {
+        (**self).rewind(to)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        (**self).sync()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        (**self).finish()
     }
 }
 

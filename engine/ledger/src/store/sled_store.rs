@@ -22,7 +22,7 @@ use tracing::debug;
 use crate::batch::{Record, StoredHead, TickBatch};
 use crate::head::Head;
 use crate::store::layout::{self, Bundle, HEAD_KEY};
-use crate::store::{Durability, LedgerStore, StoreError};
+use crate::store::{Durability, LedgerReader, LedgerStore, PairVisitor, StoreError};
 
 /// The one tree. A second could not take part in an atomic batch.
 const TREE: &str = "ledger/1";
@@ -144,48 +144,10 @@ impl SledStore {
     }
 }
 
-impl LedgerStore for SledStore {
+impl LedgerReader for SledStore {
     fn head(&self) -> Result<Option<StoredHead>, StoreError> {
         let value = guarded(&self.path, || self.handles().tree.get(HEAD_KEY))?;
         value.map(|value| layout::decode_head(&value)).transpose()
-    }
-
-    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
-        if batch.first() != self.size {
-            return Err(StoreError::StaleBatch { batch: batch.first(), stored: self.size });
-        }
-        let mut pairs = sled::Batch::default();
-        for (key, value) in layout::bundles(batch)? {
-            pairs.insert(&key, value);
-        }
-        pairs.insert(&HEAD_KEY, layout::encode_head(batch.stored_head()));
-        guarded(&self.path, || self.handles().tree.apply_batch(pairs))?;
-        self.size = batch.stored_head().head.size;
-        self.unsynced_batches += 1;
-        if self.unsynced_batches >= self.durability.batches_between_syncs() {
-            self.sync()?;
-        }
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), StoreError> {
-        guarded(&self.path, || self.handles().db.flush())?;
-        self.file.sync_data().map_err(io_error("sync", &self.path.join("db")))?;
-        for folder in std::mem::take(&mut self.unsynced_folders) {
-            sync_path(&folder)?;
-        }
-        self.unsynced_batches = 0;
-        self.check_blobs()
-    }
-
-    fn finish(&mut self) -> Result<(), StoreError> {
-        self.sync()?;
-        let Some(stored) = self.head()? else { return Ok(()) };
-        let (note, new) = (self.path.join(NOTE), self.path.join("head.new"));
-        fs::write(&new, stored.head.to_bytes()).map_err(io_error("write", &new))?;
-        sync_path(&new)?;
-        fs::rename(&new, &note).map_err(io_error("rename", &new))?;
-        sync_path(&self.path)
     }
 
     fn noted_head(&self) -> Result<Option<Head>, StoreError> {
@@ -228,6 +190,81 @@ impl LedgerStore for SledStore {
             }
         }
         Ok(())
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(guarded(&self.path, || self.handles().tree.get(key))?.map(|value| value.to_vec()))
+    }
+
+    fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
+        let mut pairs = self.handles().tree.range(from..to);
+        while let Some((key, value)) = guarded(&self.path, || pairs.next().transpose())? {
+            if visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LedgerStore for SledStore {
+    fn commit(&mut self, batch: &TickBatch) -> Result<(), StoreError> {
+        if batch.first() != self.size {
+            return Err(StoreError::StaleBatch { batch: batch.first(), stored: self.size });
+        }
+        let mut pairs = sled::Batch::default();
+        for (key, value) in batch.pairs() {
+            pairs.insert(key, value);
+        }
+        guarded(&self.path, || self.handles().tree.apply_batch(pairs))?;
+        self.size = batch.stored_head().head.size;
+        self.unsynced_batches += 1;
+        if self.unsynced_batches >= self.durability.batches_between_syncs() {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn rewind(&mut self, to: &StoredHead) -> Result<(), StoreError> {
+        // The note speaks of the entries that go; without it there is only less to compare with.
+        let note = self.path.join(NOTE);
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &note)(error));
+            }
+            _ => sync_path(&self.path)?,
+        }
+        let mut pairs = sled::Batch::default();
+        for key in self.handles().tree.iter().keys() {
+            let key = guarded(&self.path, || key)?;
+            if layout::lies_beyond(&key, to.head.size) {
+                pairs.remove(key);
+            }
+        }
+        pairs.insert(&HEAD_KEY, layout::encode_head(to));
+        guarded(&self.path, || self.handles().tree.apply_batch(pairs))?;
+        self.size = to.head.size;
+        self.sync()
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        guarded(&self.path, || self.handles().db.flush())?;
+        self.file.sync_data().map_err(io_error("sync", &self.path.join("db")))?;
+        for folder in std::mem::take(&mut self.unsynced_folders) {
+            sync_path(&folder)?;
+        }
+        self.unsynced_batches = 0;
+        self.check_blobs()
+    }
+
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.sync()?;
+        let Some(stored) = self.head()? else { return Ok(()) };
+        let (note, new) = (self.path.join(NOTE), self.path.join("head.new"));
+        fs::write(&new, stored.head.to_bytes()).map_err(io_error("write", &new))?;
+        sync_path(&new)?;
+        fs::rename(&new, &note).map_err(io_error("rename", &new))?;
+        sync_path(&self.path)
     }
 }
 
@@ -279,11 +316,11 @@ fn open_database(path: &Path) -> Result<sled::Db, StoreError> {
     }
 }
 
-fn sync_path(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_path(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Io { action, path, source }
 }

@@ -153,4 +153,35 @@ pub enum VerifyFailure {
          a copy"
     )]
     Frontier,
+    /// A tile or postings are not those of the entries.
+    #[error(
+        "the hash tiles or postings that belong to the entries up to {index} are not what the entries say; the \
+         entries themselves are whole: export them and import them into a new ledger"
+    )]
+    Derived {
+        /// The entry that completed them, or the number of entries if there are tiles or postings too many.
+        index: u64,
+    },
+    /// A report or a ballot is not signed although agents' keys stand in the ledger.
+    #[error(
+        "entry {index} is not signed by agent {agent} although agents sign in this ledger; it was forged"
+    )]
+    Unsigned {
+        /// The entry.
+        index: u64,
+        /// Who should have signed.
+        agent: phalanx_core::AgentId,
+    },
+    /// A signature of an agent does not hold.
+    #[error("entry {index} holds a signature that is not by the agent that it names; it was forged")]
+    Statement {
+        /// The entry.
+        index: u64,
+    },
+    /// Keys of agents stand elsewhere than at the start, or are not of consecutive agents.
+    #[error("entry {index} holds keys of agents, which belong directly behind genesis; it was forged")]
+    Keys {
+        /// The entry.
+        index: u64,
+    },
 }

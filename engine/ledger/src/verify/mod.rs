@@ -2,21 +2,22 @@
 
 mod failure;
 mod reading;
+mod signatures;
 #[cfg(test)]
 mod tampering;
 
 pub use failure::VerifyFailure;
 
-use std::ops::{ControlFlow, Range};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use phalanx_core::Tick;
 
-use crate::batch::Record;
-use crate::entry::Entry;
 use crate::head::Head;
 use crate::ledger::LedgerError;
-use crate::store::{Durability, LedgerStore, SledStore, StoreError};
+use crate::store::layout::{HEAD_KEY, Layout, Pair, bundle_bounds};
+use crate::store::{Durability, LedgerReader, SledStore, StoreError};
 use reading::Reading;
 
 /// What a ledger that verified holds.
@@ -41,6 +42,10 @@ pub struct VerifyReport {
     pub rejected: u64,
     /// Signatures left undecided.
     pub undecided: u64,
+    /// Entries by [`crate::Entry::label`], only of labels that occur.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Signatures of agents that were checked.
+    pub statements: u64,
     /// Tick and value of the newest fingerprint.
     pub fingerprint: Option<(Tick, [u8; 32])>,
     /// Length of all entries' encodings together.
@@ -65,9 +70,9 @@ pub struct VerifyReport {
 /// # Errors
 /// [`LedgerError::Mismatch`] with the first finding; [`LedgerError::Store`] if the store cannot be read;
 /// [`LedgerError::Empty`] if there is nothing in it.
-pub fn verify(store: &dyn LedgerStore) -> Result<VerifyReport, LedgerError> {
-    let noted = store.noted_head().map_err(finding)?;
-    verify_heads(store, noted.as_slice())
+pub fn verify(reader: &dyn LedgerReader) -> Result<VerifyReport, LedgerError> {
+    let noted = reader.noted_head().map_err(finding)?;
+    verify_heads(reader, noted.as_slice())
 }
 
 /// As [`verify`], and checks that the entries grew out of those that `held` was signed for: the head of an
@@ -76,33 +81,73 @@ pub fn verify(store: &dyn LedgerStore) -> Result<VerifyReport, LedgerError> {
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_held(store: &dyn LedgerStore, held: &Head) -> Result<VerifyReport, LedgerError> {
-    let noted = store.noted_head().map_err(finding)?;
-    verify_heads(store, &[noted.as_slice(), &[*held]].concat())
+pub fn verify_held(reader: &dyn LedgerReader, held: &Head) -> Result<VerifyReport, LedgerError> {
+    let noted = reader.noted_head().map_err(finding)?;
+    verify_heads(reader, &[noted.as_slice(), &[*held]].concat())
 }
 
-fn verify_heads(store: &dyn LedgerStore, held: &[Head]) -> Result<VerifyReport, LedgerError> {
-    let stored = match (store.head().map_err(finding)?, held) {
+fn verify_heads(reader: &dyn LedgerReader, held: &[Head]) -> Result<VerifyReport, LedgerError> {
+    let stored = match (reader.head().map_err(finding)?, held) {
         (Some(stored), _) => stored,
-        (None, _) if store.get(0).map_err(finding)?.is_some() => return Err(VerifyFailure::NoHead.into()),
+        (None, _) if reader.get(0).map_err(finding)?.is_some() => return Err(VerifyFailure::NoHead.into()),
         (None, []) => return Err(LedgerError::Empty),
         (None, [held, ..]) => return Err(VerifyFailure::RolledBack { size: 0, held: held.size }.into()),
     };
-    let mut reading = Reading::new(stored.head, held);
+    let layout = Layout::of(reader).map_err(finding)?;
+    let mut reading = Reading::new(stored.head, held, layout);
     let mut failure = None;
-    store
-        .scan(0..u64::MAX, &mut |record| match reading.read(record) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(found) => {
+    let mut derived: Vec<Pair> = Vec::new();
+    let mut derived_count = 0;
+    let mut trouble = None;
+    reader
+        .scan(0..u64::MAX, &mut |record| {
+            if let Err(found) = reading.read(record, &mut derived) {
                 failure = Some(found);
-                ControlFlow::Break(())
+                return ControlFlow::Break(());
             }
+            for (key, value) in derived.drain(..) {
+                derived_count += 1;
+                match reader.value(&key) {
+                    Ok(there) if there.as_ref() == Some(&value) => {}
+                    Ok(_) => failure = Some(VerifyFailure::Derived { index: record.index }),
+                    Err(error) => trouble = Some(error),
+                }
+            }
+            if failure.is_some() || trouble.is_some() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         })
         .map_err(finding)?;
-    match failure {
-        Some(failure) => Err(failure.into()),
-        None => Ok(reading.conclude(&stored)?),
+    if let Some(error) = trouble {
+        return Err(finding(error));
     }
+    if let Some(failure) = failure {
+        return Err(failure.into());
+    }
+    let report = reading.conclude(&stored)?;
+    if other_pairs(reader).map_err(finding)? != derived_count {
+        return Err(VerifyFailure::Derived { index: report.head.size }.into());
+    }
+    Ok(report)
+}
+
+/// Number of pairs that are neither entries nor the head.
+fn other_pairs(reader: &dyn LedgerReader) -> Result<u64, StoreError> {
+    let (bundles, after_bundles) = bundle_bounds();
+    let after_head = [HEAD_KEY[0], 0];
+    let mut count = 0;
+    for (from, to) in [
+        ([].as_slice(), bundles.as_slice()),
+        (after_bundles.as_slice(), HEAD_KEY.as_slice()),
+        (after_head.as_slice(), [0xff; 32].as_slice()),
+    ] {
+        reader.values(from, to, &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(count)
 }
 
 /// Verifies the ledger in a folder. Nothing is made where there is none; sled may tidy the files of one.
@@ -112,26 +157,6 @@ fn verify_heads(store: &dyn LedgerStore, held: &[Head]) -> Result<VerifyReport, 
 pub fn verify_dir(path: &Path) -> Result<VerifyReport, LedgerError> {
     let store = SledStore::open(path, Durability::End).map_err(finding)?;
     verify(&store)
-}
-
-/// Shows the entries whose index lies in `range`, in order, until the visitor breaks. Verifies nothing else.
-///
-/// # Errors
-/// If the store cannot be read or an entry does not decode.
-pub fn entries(
-    store: &dyn LedgerStore,
-    range: Range<u64>,
-    mut visit: impl FnMut(u64, Entry) -> ControlFlow<()>,
-) -> Result<(), LedgerError> {
-    let mut failure = None;
-    store.scan(range, &mut |Record { index, bytes, .. }| match Entry::decode(bytes) {
-        Ok(entry) => visit(index, entry),
-        Err(source) => {
-            failure = Some(LedgerError::Decode { index, source });
-            ControlFlow::Break(())
-        }
-    })?;
-    failure.map_or(Ok(()), Err)
 }
 
 /// Broken framing is a finding about the ledger; everything else is the store's trouble.

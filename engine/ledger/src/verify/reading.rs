@@ -1,24 +1,30 @@
 //! One pass over the records of a ledger, entry by entry, in O(log n) memory.
 
+use std::collections::BTreeMap;
+
 use phalanx_core::{Outcome, Tick};
 
 use crate::batch::{Record, StoredHead, check_of};
+use crate::edge::Edge;
 use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
-use crate::merkle::{Frontier, leaf_hash};
+use crate::merkle::leaf_hash;
+use crate::store::layout::{Layout, Pair};
+use crate::verify::signatures::Signatures;
 use crate::verify::{VerifyFailure, VerifyReport};
 
 /// What was read so far.
 pub(super) struct Reading<'a> {
     held: &'a [Head],
-    frontier: Frontier,
+    edge: Edge,
+    signatures: Signatures,
     newest: Tick,
     verifying_key: [u8; 32],
     report: VerifyReport,
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(head: Head, held: &'a [Head]) -> Self {
+    pub(super) fn new(head: Head, held: &'a [Head], layout: Layout) -> Self {
         let report = VerifyReport {
             head,
             scenario_digest: [0; 32],
@@ -29,16 +35,20 @@ impl<'a> Reading<'a> {
             confirmed: 0,
             rejected: 0,
             undecided: 0,
+            counts: BTreeMap::new(),
+            statements: 0,
             fingerprint: None,
             entry_bytes: 0,
             compared: Vec::new(),
         };
-        Self { held, frontier: Frontier::new(), newest: Tick(0), verifying_key: [0; 32], report }
+        let (edge, signatures) = (Edge::empty(layout), Signatures::default());
+        Self { held, edge, signatures, newest: Tick(0), verifying_key: [0; 32], report }
     }
 
-    pub(super) fn read(&mut self, record: Record<'_>) -> Result<(), VerifyFailure> {
+    /// Takes in the next record; tiles and postings that it completes are added to `derived`.
+    pub(super) fn read(&mut self, record: Record<'_>, derived: &mut Vec<Pair>) -> Result<(), VerifyFailure> {
         let Record { index, check, bytes } = record;
-        let (expected, size) = (self.frontier.size(), self.report.head.size);
+        let (expected, size) = (self.edge.size(), self.report.head.size);
         if index != expected {
             return Err(VerifyFailure::Gap { expected, found: index });
         }
@@ -51,20 +61,21 @@ impl<'a> Reading<'a> {
         }
         let entry = Entry::decode(bytes).map_err(|reason| VerifyFailure::Undecodable { index, reason })?;
         self.check_tick(index, &entry)?;
-        self.count(index, entry)?;
+        self.count(index, &entry)?;
+        self.signatures.read(index, &leaf, &entry)?;
         self.report.entry_bytes += bytes.len() as u64;
-        self.frontier.push(leaf);
+        self.edge.push(leaf, &entry, derived);
         self.compare()
     }
 
     /// Compares with the heads that were signed for as many entries as were read.
     fn compare(&mut self) -> Result<(), VerifyFailure> {
-        let size = self.frontier.size();
+        let size = self.edge.size();
         for head in self.held.iter().filter(|head| head.size == size) {
             if !head.is_signed_by(&self.verifying_key) {
                 return Err(VerifyFailure::HeldSignature { held: size });
             }
-            if head.root != self.frontier.root() {
+            if head.root != self.edge.frontier().root() {
                 return Err(VerifyFailure::Rewritten { held: size });
             }
             self.report.compared.push(size);
@@ -73,18 +84,18 @@ impl<'a> Reading<'a> {
     }
 
     /// What can be said only when there are no more entries.
-    pub(super) fn conclude(self, stored: &StoredHead) -> Result<VerifyReport, VerifyFailure> {
-        let (read, size) = (self.frontier.size(), stored.head.size);
+    pub(super) fn conclude(mut self, stored: &StoredHead) -> Result<VerifyReport, VerifyFailure> {
+        let (read, size) = (self.edge.size(), stored.head.size);
         if read < size {
             return Err(VerifyFailure::Missing { index: read, size });
         }
         if !stored.head.is_signed_by(&self.verifying_key) {
             return Err(VerifyFailure::Signature);
         }
-        if self.frontier.root() != stored.head.root {
+        if self.edge.frontier().root() != stored.head.root {
             return Err(VerifyFailure::Root { size });
         }
-        if self.frontier != stored.frontier {
+        if *self.edge.frontier() != stored.frontier {
             return Err(VerifyFailure::Frontier);
         }
         // Sizes up to the ledger's were compared on the way, but for 0, which no ledger has.
@@ -98,6 +109,7 @@ impl<'a> Reading<'a> {
                 VerifyFailure::HeldSignature { held }
             });
         }
+        self.report.statements = self.signatures.conclude(size)?;
         Ok(self.report)
     }
 
@@ -113,15 +125,16 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn count(&mut self, index: u64, entry: Entry) -> Result<(), VerifyFailure> {
+    fn count(&mut self, index: u64, entry: &Entry) -> Result<(), VerifyFailure> {
         let report = &mut self.report;
+        *report.counts.entry(entry.label()).or_insert(0) += 1;
         match entry {
             Entry::Genesis { scenario_digest, engine_version, seed, verifying_key } if index == 0 => {
-                report.scenario_digest = scenario_digest;
-                report.engine_version = engine_version;
-                report.seed = seed;
-                report.key_from_seed = LedgerKey::from_seed(seed).verifying_key() == verifying_key;
-                self.verifying_key = verifying_key;
+                report.scenario_digest = *scenario_digest;
+                report.engine_version.clone_from(engine_version);
+                report.seed = *seed;
+                report.key_from_seed = LedgerKey::from_seed(*seed).verifying_key() == *verifying_key;
+                self.verifying_key = *verifying_key;
             }
             _ if index == 0 => return Err(VerifyFailure::NoGenesis),
             Entry::Genesis { .. } => return Err(VerifyFailure::SecondGenesis { index }),
@@ -131,7 +144,8 @@ impl<'a> Reading<'a> {
                 Outcome::Rejected => report.rejected += 1,
                 Outcome::Undecided => report.undecided += 1,
             },
-            Entry::Fingerprint { tick, fingerprint } => report.fingerprint = Some((tick, fingerprint)),
+            Entry::Fingerprint { tick, fingerprint } => report.fingerprint = Some((*tick, *fingerprint)),
+            _ => {}
         }
         Ok(())
     }
