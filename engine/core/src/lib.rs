@@ -32,4 +32,4 @@ pub use id::{AgentId, Tick};
 pub use schema::{Feature, Schema, Unit};
 pub use signature::{Indicator, Prefix, Signature, SignatureId};
 pub use stream::{Purpose, Stream, Streams};
-pub use vote::{Decision, Outcome, Vote};
+pub use vote::{Decision, Outcome, Share16, Vote};

@@ -50,6 +50,10 @@ pub enum Purpose {
     Links = 18,
     /// Monte-Carlo estimates of the selftest; the "agent" is the check.
     SelfTest = 19,
+    /// Samples and losses of a voting protocol of several rounds; the "agent" is the proposal's author.
+    Protocol = 20,
+    /// Who audits a ledger head that is shown; the "agent" is the one who shows it.
+    Audit = 21,
 }
 
 /// 2^28 words, that is 1 GiB of randomness, for one agent, purpose and tick.

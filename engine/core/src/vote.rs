@@ -11,6 +11,36 @@ pub struct Vote {
     pub voter: AgentId,
     /// `true`: a threat.
     pub yes: bool,
+    /// How bad the voter finds it, from −1 (harmless) to 1 (an attack).
+    pub score: Share16,
+    /// How sure the voter is, from 0 to 1.
+    pub confidence: Share16,
+}
+
+/// A number in `[-1, 1]` in steps of 1/32767, as votes carry it: with an order, and the same on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share16(i16);
+
+impl Share16 {
+    /// The nearest step; what lies outside is clipped.
+    #[must_use]
+    pub fn new(value: f64) -> Self {
+        Self((value.clamp(-1.0, 1.0) * 32_767.0).round() as i16)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        f64::from(self.0) / 32_767.0
+    }
+}
+
+impl std::ops::Neg for Share16 {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
 }
 
 /// How a proposal ended.

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use bevy_ecs::component::Component;
-use phalanx_consensus::BetaReputation;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
@@ -30,35 +29,6 @@ pub(crate) struct Host {
     pub(crate) role: Role,
     /// Its address.
     pub(crate) address: u32,
-}
-
-/// Whether the agent tells the truth.
-#[derive(Component, Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Behaviour {
-    /// It does.
-    #[default]
-    Honest,
-    /// It reports benign flows as threats and withholds true ones.
-    FalseReport {
-        /// False reports a tick.
-        rate: f64,
-        /// Whether it votes with the other coordinated liars.
-        coordinated: bool,
-    },
-    /// It votes against what it finds.
-    VoteFlip {
-        /// Probability of flipping a vote.
-        rate: f64,
-        /// Whether it votes with the other coordinated liars.
-        coordinated: bool,
-    },
-}
-
-impl Behaviour {
-    /// Whether the agent belongs to the coalition of coordinated liars.
-    pub(crate) fn coordinated(self) -> bool {
-        matches!(self, Self::FalseReport { coordinated: true, .. } | Self::VoteFlip { coordinated: true, .. })
-    }
 }
 
 /// What the agent scores and flags flows with.
@@ -141,8 +111,8 @@ pub(crate) struct Flagged {
 pub(crate) struct Outbox {
     /// Reports.
     pub(crate) reports: Vec<Arc<Signature>>,
-    /// Votes.
-    pub(crate) votes: Vec<Vote>,
+    /// Votes, and whether each is held back until the deadline.
+    pub(crate) votes: Vec<(Vote, bool)>,
 }
 
 /// What has reached the agent this tick, by (source, sequence).
@@ -171,10 +141,6 @@ pub(crate) struct Listed {
     /// When a flow last matched, or when it was confirmed.
     pub(crate) seen: Tick,
 }
-
-/// The agent's standing with the others, from its votes and reports.
-#[derive(Component, Clone, Copy, Debug, Default)]
-pub(crate) struct Trust(pub(crate) BetaReputation);
 
 /// Whether the watched host is infected by a worm, by which campaign and since when.
 #[derive(Component, Clone, Copy, Debug, Default)]

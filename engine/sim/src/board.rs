@@ -4,15 +4,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{AgentId, Signature, SignatureId};
+use phalanx_consensus::Memory;
+use phalanx_core::{AgentId, Outcome, Signature, SignatureId, Tick, Vote};
 
 /// A signature that is being voted on.
 #[derive(Debug)]
 pub(crate) struct Proposal {
     /// What is proposed.
     pub(crate) signature: Arc<Signature>,
+    /// Who is asked.
+    pub(crate) electors: Electors,
     /// Votes that have arrived, sorted by voter when they are tallied.
-    pub(crate) votes: Vec<(AgentId, bool)>,
+    pub(crate) votes: Vec<Vote>,
+    /// How often the rule was asked and had no answer.
+    pub(crate) attempts: u32,
+    /// What a protocol of several rounds has come to, and the tick in which the last of its messages arrives.
+    pub(crate) settled: Option<(Outcome, Tick)>,
+}
+
+/// Who is asked about a proposal.
+#[derive(Clone, Debug)]
+pub(crate) enum Electors {
+    /// Everybody but the author.
+    All,
+    /// These, in ascending order; the author is not among them.
+    Some(Arc<[AgentId]>),
+}
+
+impl Electors {
+    /// How many they are among so many agents.
+    pub(crate) fn count(&self, agents: u32) -> u32 {
+        match self {
+            Self::All => agents - 1,
+            Self::Some(list) => list.len() as u32,
+        }
+    }
 }
 
 /// All open proposals, by id: that is by (tick, author, sequence).
@@ -22,20 +48,97 @@ pub(crate) struct Board {
     pub(crate) open: BTreeMap<SignatureId, Proposal>,
     /// Proposals confirmed in this tick, for `adapt` and `measure`.
     pub(crate) confirmed: Vec<Arc<Signature>>,
+    /// What the rule remembers of earlier polls.
+    pub(crate) memory: Memory,
+}
+
+impl Proposal {
+    /// Sorts the votes and voids those of whoever has said both yes and no, which is returned: the two votes together
+    /// are a proof against it. A vote that arrived twice counts once.
+    pub(crate) fn sort(&mut self) -> Vec<AgentId> {
+        self.votes.sort_unstable();
+        self.votes.dedup();
+        let mut two_faced: Vec<AgentId> = self
+            .votes
+            .windows(2)
+            .filter(|pair| pair[0].voter == pair[1].voter)
+            .map(|pair| pair[0].voter)
+            .collect();
+        two_faced.dedup();
+        if !two_faced.is_empty() {
+            self.votes.retain(|vote| two_faced.binary_search(&vote.voter).is_err());
+        }
+        two_faced
+    }
 }
 
 impl Board {
-    /// Opens a proposal for every report.
-    pub(crate) fn propose(&mut self, signature: &Arc<Signature>) {
-        let proposal = Proposal { signature: Arc::clone(signature), votes: Vec::new() };
+    /// Opens a proposal.
+    pub(crate) fn propose(&mut self, signature: &Arc<Signature>, electors: Electors) {
+        let proposal = Proposal {
+            signature: Arc::clone(signature),
+            electors,
+            votes: Vec::new(),
+            attempts: 0,
+            settled: None,
+        };
         let earlier = self.open.insert(signature.id, proposal);
         assert!(earlier.is_none(), "signature ids are unique: {:?}", signature.id);
     }
 
     /// Counts a vote, unless the proposal has been decided already.
-    pub(crate) fn vote(&mut self, signature: SignatureId, voter: AgentId, yes: bool) {
-        if let Some(proposal) = self.open.get_mut(&signature) {
-            proposal.votes.push((voter, yes));
+    pub(crate) fn vote(&mut self, vote: Vote) {
+        if let Some(proposal) = self.open.get_mut(&vote.signature) {
+            proposal.votes.push(vote);
         }
+    }
+
+    /// Notes what an agent thinks, which nobody is told; the first word counts.
+    pub(crate) fn think(&mut self, vote: Vote) {
+        if let Some(proposal) = self.open.get_mut(&vote.signature)
+            && proposal.votes.last().is_none_or(|last| last.voter != vote.voter)
+        {
+            proposal.votes.push(vote);
+        }
+    }
+
+    /// What most of the votes that have arrived for a proposal say, if any have.
+    pub(crate) fn majority_so_far(&self, signature: SignatureId) -> Option<bool> {
+        let votes = &self.open.get(&signature)?.votes;
+        let yes = votes.iter().filter(|vote| vote.yes).count();
+        (!votes.is_empty()).then_some(2 * yes > votes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phalanx_core::{Indicator, Share16, Truth};
+
+    use super::*;
+
+    #[test]
+    fn whoever_says_both_is_void() {
+        let id = SignatureId { tick: Tick(0), author: AgentId(9), sequence: 0 };
+        let signature = Signature {
+            id,
+            indicator: Indicator::default(),
+            centroid: [].into(),
+            spread: [].into(),
+            support: 1,
+            confidence: 0.0,
+            evidence: [0; 16],
+            truth: Truth::BENIGN,
+        };
+        let mut board = Board::default();
+        board.propose(&Arc::new(signature), Electors::All);
+        for (voter, yes) in [(4, true), (1, true), (3, false), (4, false), (1, true), (4, true)] {
+            let (score, confidence) = (Share16::new(1.0), Share16::new(1.0));
+            board.vote(Vote { signature: id, voter: AgentId(voter), yes, score, confidence });
+        }
+        assert_eq!(board.majority_so_far(id), Some(true));
+        let proposal = board.open.get_mut(&id).unwrap();
+        assert_eq!(proposal.sort(), [AgentId(4)]);
+        let left: Vec<(u32, bool)> = proposal.votes.iter().map(|v| (v.voter.0, v.yes)).collect();
+        assert_eq!(left, [(1, true), (3, false)], "a repeated vote counts once");
     }
 }

@@ -19,6 +19,7 @@
 //! assert_eq!(run(1), run(4), "the number of threads changes nothing");
 //! ```
 
+mod adversary;
 pub mod ageing;
 mod agent;
 mod blacklist;
@@ -31,10 +32,12 @@ mod phase;
 mod plan;
 mod pool;
 mod population;
+mod protocol;
 pub mod record;
 pub mod scenario;
 mod scorer;
 mod simulation;
+mod standing;
 pub mod summary;
 mod tally;
 mod tick;

@@ -80,6 +80,20 @@ impl Mail {
         }
     }
 
+    /// Accounts for a message of a protocol whose rounds are not spread over ticks; whether it arrives.
+    pub(crate) fn pass(&mut self, bytes: u64, stream: &mut Stream) -> bool {
+        self.sent += 1;
+        self.bytes += bytes;
+        let lost = self.loss > 0.0 && stream.bernoulli(self.loss);
+        self.lost += u64::from(lost);
+        !lost
+    }
+
+    /// Mean delay of a message, in ticks.
+    pub(crate) fn latency_mean(&self) -> f64 {
+        f64::from(self.latency_min) + 0.5 * f64::from(self.latency_span)
+    }
+
     /// Accounts for a message and draws its fate: the delay, or `None` if it is lost. Draws nothing that the
     /// scenario has made certain.
     fn post(&mut self, bytes: u64, stream: &mut Stream) -> Option<usize> {
@@ -98,9 +112,13 @@ impl Mail {
         }
     }
 
-    /// Sends a vote to the board.
-    pub(crate) fn send_vote(&mut self, vote: Vote, stream: &mut Stream) {
+    /// Sends a vote to the board. It arrives in `earliest` ticks at the earliest.
+    pub(crate) fn send_vote(&mut self, vote: Vote, earliest: u64, stream: &mut Stream) {
         if let Some(delay) = self.post(VOTE_BYTES, stream) {
+            let delay = delay.max(earliest as usize);
+            if self.due.len() <= delay {
+                self.due.resize_with(delay + 1, Due::default);
+            }
             self.due[delay].votes.push(vote);
         }
     }
@@ -147,7 +165,7 @@ impl Mail {
 
 #[cfg(test)]
 mod tests {
-    use phalanx_core::{Purpose, Streams, Tick};
+    use phalanx_core::{Purpose, Share16, Streams, Tick};
 
     use super::*;
     use crate::scenario::{Fraction, Latency};
@@ -159,14 +177,20 @@ mod tests {
 
     fn vote(voter: u32) -> Vote {
         let signature = SignatureId { tick: Tick(0), author: AgentId(0), sequence: 0 };
-        Vote { signature, voter: AgentId(voter), yes: true }
+        Vote {
+            signature,
+            voter: AgentId(voter),
+            yes: true,
+            score: Share16::new(1.0),
+            confidence: Share16::new(1.0),
+        }
     }
 
     #[test]
     fn nothing_arrives_early_twice_or_not_at_all() {
         let mut mail = mail(1, 3, 0.0);
         let mut stream = Streams::from_seed(1).stream(Purpose::VoteMail, 0, Tick(0));
-        (0..3000).rev().for_each(|voter| mail.send_vote(vote(voter), &mut stream));
+        (0..3000).rev().for_each(|voter| mail.send_vote(vote(voter), 0, &mut stream));
         let mut arrived = Vec::new();
         let mut by_delay = Vec::new();
         for _ in 0..=3 {
@@ -187,7 +211,7 @@ mod tests {
     fn loss_is_counted_and_has_its_rate() {
         let mut mail = mail(0, 0, 0.25);
         let mut stream = Streams::from_seed(2).stream(Purpose::VoteMail, 0, Tick(0));
-        (0..10_000).for_each(|voter| mail.send_vote(vote(voter), &mut stream));
+        (0..10_000).for_each(|voter| mail.send_vote(vote(voter), 0, &mut stream));
         let arrived = mail.take_votes().len() as u64;
         assert_eq!((mail.sent, mail.bytes, mail.lost), (10_000, 10_000 * VOTE_BYTES, 10_000 - arrived));
         assert!((2327..=2673).contains(&mail.lost), "2500 ± 4·sqrt(10000·.25·.75), got {}", mail.lost);

@@ -1,7 +1,6 @@
 //! What stays the same for a whole run: the scenario, its random streams, the columns, the names of campaigns.
 
 use bevy_ecs::resource::Resource;
-use phalanx_consensus::Quorum;
 use phalanx_core::{Schema, Streams, Tick};
 use phalanx_detect::ThresholdPolicy;
 
@@ -25,8 +24,6 @@ pub(crate) struct Plan {
     pub(crate) matcher: Matcher,
     /// How thresholds follow from training scores.
     pub(crate) threshold: ThresholdPolicy,
-    /// When a signature is confirmed.
-    pub(crate) quorum: Quorum,
     /// Names of the campaigns, attack families or labels that truths refer to.
     pub(crate) campaigns: Vec<String>,
 }
@@ -53,7 +50,6 @@ impl Plan {
                 prefix_bits: scenario.signature.prefix_bits,
             },
             threshold: learn::policy(scenario.threshold),
-            quorum: Quorum::new(scenario.consensus.quorum.get()),
             campaigns,
             scenario: scenario.clone(),
         }

@@ -7,35 +7,26 @@ use phalanx_detect::{DetectError, FitScratch};
 use rayon::prelude::*;
 
 use crate::SimError;
+use crate::adversary::{Behaviour, Member, Populations};
 use crate::agent::{
-    Batch, Behaviour, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection,
-    Model, Outbox, Region, Trust, Window,
+    Batch, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Model,
+    Outbox, Region, Window,
 };
 use crate::learn::{self, Commons};
 use crate::plan::Plan;
-use crate::scenario::{AdversaryKind, Owner, Placement, Threshold, Traffic};
+use crate::scenario::{Adversary, AdversaryKind, Contradiction, Owner, Placement, Threshold, Traffic};
+use crate::standing::Standings;
 use crate::traffic::{Address, Role, Site, Source};
-
-/// The coordinated liars, who know each other.
-#[derive(Resource, Debug, Default)]
-pub(crate) struct Coalition(Vec<bool>);
-
-impl Coalition {
-    /// Whether the agent is one of them.
-    pub(crate) fn contains(&self, agent: AgentId) -> bool {
-        self.0[agent.index()]
-    }
-}
 
 /// Spawns all agents in the order of their ids. Models are fitted in parallel; each from its own stream.
 pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(), SimError> {
-    let behaviours = draw_behaviours(plan);
     let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
     let sites: Vec<Site> = homes
         .iter()
         .enumerate()
         .map(|(agent, (host, region))| Site { agent: AgentId(agent as u32), host: *host, region: *region })
         .collect();
+    let behaviours = draw_behaviours(plan, &sites);
     let windows = sites.par_iter().map(|site| warm_up(plan, source, *site)).collect::<Result<Vec<_>, _>>()?;
     let commons = draw_commons(plan, &windows);
     let owners = Owners::new(plan, &sites);
@@ -56,24 +47,24 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(
     }
     world.insert_resource(commons);
     world.insert_resource(owners);
-    world.insert_resource(Coalition(behaviours.iter().map(|b| b.coordinated()).collect()));
-    for (index, ((detector, window), behaviour)) in
-        detectors.into_iter().zip(windows).zip(behaviours).enumerate()
-    {
+    let victims = |adversary: &Adversary| draw_victims(plan, &behaviours, adversary);
+    let populations =
+        Populations::new(plan.scenario.seed, &plan.scenario.adversaries, behaviours.clone(), victims);
+    let standings = Standings::new(&plan.scenario.trust, &populations, plan.agents)
+        .map_err(|bad| Contradiction { path: format!("trust.{}", bad.field), message: bad.problem })?;
+    world.insert_resource(populations);
+    world.insert_resource(standings);
+    for (index, (detector, window)) in detectors.into_iter().zip(windows).enumerate() {
         let (host, region) = homes[index];
         let detector = detector.expect("owners come before those who share with them").map_err(|e| {
             SimError::Traffic(format!("agent {index} cannot learn from its training flows: {e}"))
         })?;
         let model = Model { window, drift: learn::drift(&plan.scenario), relearn: 0 };
         world.spawn((
-            (Identity(AgentId(index as u32)), host, region, behaviour),
+            (Identity(AgentId(index as u32)), host, region),
             (detector, model, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
             (Evidence::default(), Outbox::default(), Inbox::default(), Blacklist::default()),
-            (
-                Trust::default(),
-                Infection::default(),
-                Encounters(vec![Encounter::default(); plan.campaigns.len()]),
-            ),
+            (Infection::default(), Encounters(vec![Encounter::default(); plan.campaigns.len()])),
         ));
     }
     Ok(())
@@ -90,41 +81,58 @@ fn draw_home(plan: &Plan, source: &Source, agent: u32) -> (Host, Region) {
 }
 
 /// Populations are disjoint and exact: a fraction of 0.2 of 25 agents is 5 liars, whatever the seed.
-fn draw_behaviours(plan: &Plan) -> Vec<Behaviour> {
+fn draw_behaviours(plan: &Plan, sites: &[Site]) -> Vec<Behaviour> {
     let mut order: Vec<u32> = (0..plan.agents).collect();
     plan.streams.stream(Purpose::Placement, LIARS, Tick(0)).shuffle(&mut order);
-    let mut behaviours = vec![Behaviour::Honest; plan.agents as usize];
-    // Populations placed first take theirs before the random ones, so that the two cannot collide.
-    let (first, random): (Vec<_>, Vec<_>) =
-        plan.scenario.adversaries.iter().partition(|a| a.placement == Placement::First);
+    let mut behaviours = vec![Behaviour::default(); plan.agents as usize];
+    let adversaries = &plan.scenario.adversaries;
+    // Populations that ask for particular agents take theirs before the random ones, so that they cannot collide.
+    let (random, particular): (Vec<_>, Vec<_>) =
+        (0..adversaries.len()).partition(|i| adversaries[*i].placement == Placement::Random);
     let mut lowest = 0..plan.agents;
-    let mut shuffled = order.into_iter();
-    for adversary in first.iter().chain(&random) {
-        let behaviour = match adversary.kind {
-            AdversaryKind::FalseReport => {
-                Behaviour::FalseReport { rate: adversary.rate(), coordinated: adversary.coordinated }
-            }
-            AdversaryKind::VoteFlip => {
-                Behaviour::VoteFlip { rate: adversary.rate(), coordinated: adversary.coordinated }
-            }
-        };
+    let mut shuffled = order.iter().copied();
+    for index in particular.into_iter().chain(random) {
+        let adversary = &adversaries[index];
         let count = (adversary.fraction.get() * f64::from(plan.agents)).round() as usize;
-        for _ in 0..count {
-            let free = |agent: &u32| behaviours[*agent as usize] == Behaviour::Honest;
-            let next = match adversary.placement {
-                Placement::First => lowest.find(free),
-                Placement::Random => shuffled.find(free),
-            };
-            // Rounding several fractions up can ask for one agent more than there are.
-            let Some(agent) = next else { break };
-            behaviours[agent as usize] = behaviour;
+        let mut members = Vec::with_capacity(count);
+        let free = |agent: &u32| behaviours[*agent as usize].is_honest();
+        // Rounding several fractions up can ask for one agent more than there are.
+        match adversary.placement {
+            Placement::First => members.extend(lowest.by_ref().filter(free).take(count)),
+            Placement::Random => members.extend(shuffled.by_ref().filter(free).take(count)),
+            Placement::Region { region } => {
+                let inside = |agent: &u32| sites[*agent as usize].region.0 == region;
+                members.extend(order.iter().copied().filter(inside).filter(free).take(count));
+            }
+            Placement::Central => members.extend((0..plan.agents).filter(free).take(count)),
+        }
+        members.sort_unstable();
+        for identities in members.chunks(adversary.identities.get() as usize) {
+            let controller = AgentId(identities[0]);
+            for agent in identities {
+                behaviours[*agent as usize] =
+                    Behaviour(Some(Member { population: index as u16, controller }));
+            }
         }
     }
     behaviours
 }
 
-/// The placement stream that draws liars; agents' own and campaigns' lie elsewhere.
+/// Victims are drawn from the honest, or from everybody where nobody is.
+fn draw_victims(plan: &Plan, behaviours: &[Behaviour], adversary: &Adversary) -> Vec<AgentId> {
+    let (AdversaryKind::Slander { victims } | AdversaryKind::Eclipse { victims, .. }) = adversary.kind else {
+        return Vec::new();
+    };
+    let mut honest: Vec<AgentId> =
+        (0..plan.agents).map(AgentId).filter(|agent| behaviours[agent.index()].is_honest()).collect();
+    plan.streams.stream(Purpose::Placement, VICTIMS, Tick(0)).shuffle(&mut honest);
+    honest.truncate(victims.get() as usize);
+    honest
+}
+
+/// The placement streams that draw liars and victims; agents' own and campaigns' lie elsewhere.
 const LIARS: u32 = (1 << 31) - 1;
+const VICTIMS: u32 = (1 << 31) - 2;
 
 /// The flows that an agent first learns from.
 fn warm_up(plan: &Plan, source: &Source, site: Site) -> Result<Window, SimError> {

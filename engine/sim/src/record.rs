@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_core::{Decision, Fingerprint, Signature, Tick};
+use phalanx_core::{AgentId, Decision, Fingerprint, Signature, Tick};
 use serde::Serialize;
 
 /// The outcome of one tick.
@@ -16,6 +16,10 @@ pub struct TickRecord {
     pub reported: Vec<Arc<Signature>>,
     /// Decisions made, by signature.
     pub decisions: Vec<Decision>,
+    /// Agents that left and came back as newcomers, by id.
+    pub rejoined: Vec<AgentId>,
+    /// Agents caught saying two things: both yes and no to one proposal, or a ledger head that is not everybody's.
+    pub two_faced: Vec<AgentId>,
     /// What was counted in this tick.
     pub counts: TickCounts,
 }

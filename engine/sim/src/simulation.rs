@@ -4,13 +4,15 @@ use bevy_ecs::schedule::Schedule;
 use bevy_ecs::world::World;
 use phalanx_core::{Fingerprint, Tick};
 
-use crate::agent::{Behaviour, Encounter, Encounters, Identity, Infection, Trust};
+use crate::adversary::Populations;
+use crate::agent::{Encounter, Encounters, Identity, Infection};
 use crate::board::Board;
 use crate::distribution::Distribution;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
 use crate::record::TickRecord;
 use crate::scenario::{self, Scenario, Traffic};
+use crate::standing::Standings;
 use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
 use crate::traffic::{Siege, Source};
@@ -86,14 +88,12 @@ impl Simulation {
             let campaigns = &self.world.resource::<Plan>().scenario.campaigns;
             campaigns.iter().map(|c| c.kind == crate::scenario::CampaignKind::Worm).collect()
         };
-        let mut agents: Vec<(Identity, Vec<Encounter>, Behaviour, Trust, Infection)> = self
+        let mut agents: Vec<(Identity, Vec<Encounter>, Infection)> = self
             .world
-            .try_query::<(&Identity, &Encounters, &Behaviour, &Trust, &Infection)>()
+            .try_query::<(&Identity, &Encounters, &Infection)>()
             .expect("agents with all their components were spawned by `new`")
             .iter(&self.world)
-            .map(|(identity, encounters, behaviour, trust, infection)| {
-                (*identity, encounters.0.clone(), *behaviour, *trust, *infection)
-            })
+            .map(|(identity, encounters, infection)| (*identity, encounters.0.clone(), *infection))
             .collect();
         agents.sort_by_key(|row| row.0.0);
         let mut summary = Summary {
@@ -107,7 +107,7 @@ impl Simulation {
                     infected: worms.get(index).copied().unwrap_or(false).then(|| {
                         agents
                             .iter()
-                            .filter(|row| row.4.0.is_some_and(|(c, _)| usize::from(c) == index))
+                            .filter(|row| row.2.0.is_some_and(|(c, _)| usize::from(c) == index))
                             .count() as u64
                     }),
                     time_to_detect: time_to_detect(agents.iter().map(|row| &row.1[index]), end),
@@ -117,10 +117,12 @@ impl Simulation {
             ..Summary::default()
         };
         let mean_trust = |honest: bool| {
+            let (standings, populations) =
+                (self.world.resource::<Standings>(), self.world.resource::<Populations>());
             let of: Vec<f64> = agents
                 .iter()
-                .filter(|row| (row.2 == Behaviour::Honest) == honest)
-                .map(|row| row.3.0.trust())
+                .filter(|row| populations.of(row.0.0).is_honest() == honest)
+                .map(|row| standings.trust(row.0.0))
                 .collect();
             phalanx_core::maths::mean(&of)
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{Decision, Fingerprint, Outcome, Signature, Tick, TickDigest};
+use phalanx_core::{AgentId, Decision, Fingerprint, Outcome, Signature, Tick, TickDigest};
 use phalanx_detect::{Confusion, ScoreHistogram};
 
 use crate::agent::{Blocked, signature_words};
@@ -12,6 +12,10 @@ use crate::mail::{Letter, Mail};
 use crate::record::{TickCounts, TickRecord};
 use crate::summary;
 
+/// Marks of events that name nothing but an agent.
+const REJOINED: u64 = 1 << 40;
+const TWO_FACED: u64 = 2 << 40;
+
 /// Filled by the phases, emptied into a [`TickRecord`] at the end of the tick.
 #[derive(Resource, Debug)]
 pub(crate) struct Tally {
@@ -19,6 +23,10 @@ pub(crate) struct Tally {
     reported: Vec<Arc<Signature>>,
     /// This tick's decisions, by signature.
     pub(crate) decisions: Vec<Decision>,
+    /// Agents that have left and joined anew in this tick.
+    rejoined: Vec<AgentId>,
+    /// Agents caught in this tick.
+    two_faced: Vec<AgentId>,
     /// This tick's counters.
     pub(crate) counts: TickCounts,
     /// This tick's digest.
@@ -59,6 +67,8 @@ impl Tally {
         Self {
             reported: Vec::new(),
             decisions: Vec::new(),
+            rejoined: Vec::new(),
+            two_faced: Vec::new(),
             counts: TickCounts::default(),
             digest: TickDigest::default(),
             fingerprint: genesis,
@@ -96,6 +106,24 @@ impl Tally {
     pub(crate) fn delivered(&mut self, letter: &Letter) {
         self.digest.event_word(u64::from(letter.to.0));
         signature_words(letter.signature.id).into_iter().for_each(|w| self.digest.event_word(w));
+    }
+
+    /// Whether anything has been decided so far.
+    pub(crate) fn has_decided(&self) -> bool {
+        let totals = &self.totals;
+        totals.confirmed + totals.rejected + totals.undecided > 0
+    }
+
+    /// Notes that an agent has left and joined anew.
+    pub(crate) fn rejoined(&mut self, agent: AgentId) {
+        self.digest.event_word(u64::from(agent.0) | REJOINED);
+        self.rejoined.push(agent);
+    }
+
+    /// Notes who was caught saying two things to different agents: of a proposal, or of the ledger.
+    pub(crate) fn two_faced(&mut self, agent: AgentId) {
+        self.digest.event_word(u64::from(agent.0) | TWO_FACED);
+        self.two_faced.push(agent);
     }
 
     /// Puts the tick's decisions into its digest.
@@ -171,6 +199,8 @@ impl Tally {
             fingerprint: self.fingerprint,
             reported: std::mem::take(&mut self.reported),
             decisions: std::mem::take(&mut self.decisions),
+            rejoined: std::mem::take(&mut self.rejoined),
+            two_faced: std::mem::take(&mut self.two_faced),
             counts: std::mem::take(&mut self.counts),
         }
     }

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::by_agent;
 use crate::agent::{
     Batch, Blacklist, Blocked, Detector, Encounter, Encounters, Evidence, Identity, Inbox, Infection, Model,
-    Trust,
 };
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
+use crate::standing::Standings;
 use crate::tally::Tally;
 
 /// Opens the truth of this tick's flows, and closes the tick.
@@ -19,6 +19,7 @@ pub(crate) fn measure(
     now: Res<Now>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
+    standings: Res<Standings>,
     mut agents: Query<(
         &Identity,
         &Batch,
@@ -27,7 +28,6 @@ pub(crate) fn measure(
         &Blacklist,
         &Evidence,
         &Inbox,
-        &Trust,
         &Infection,
         &mut Encounters,
     )>,
@@ -35,24 +35,20 @@ pub(crate) fn measure(
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     let mixes: Vec<u128> = rows
         .par_iter_mut()
-        .map(
-            |(identity, batch, detector, model, blacklist, evidence, inbox, trust, infection, encounters)| {
-                meet(batch, now.0, &plan, &mut encounters.0);
-                let mut mix = AgentMix::new(identity.0.0);
-                mix_batch(batch, &mut mix);
-                mix.word(detector.scorer.detector().digest());
-                mix.float(detector.threshold.cut());
-                mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
-                mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
-                blacklist.mix(&mut mix);
-                mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
-                mix.float(trust.0.trust());
-                mix.word(
-                    infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)),
-                );
-                mix.finish()
-            },
-        )
+        .map(|(identity, batch, detector, model, blacklist, evidence, inbox, infection, encounters)| {
+            meet(batch, now.0, &plan, &mut encounters.0);
+            let mut mix = AgentMix::new(identity.0.0);
+            mix_batch(batch, &mut mix);
+            mix.word(detector.scorer.detector().digest());
+            mix.float(detector.threshold.cut());
+            mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
+            mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
+            blacklist.mix(&mut mix);
+            mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
+            mix.float(standings.trust(identity.0));
+            mix.word(infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)));
+            mix.finish()
+        })
         .collect();
     for (mix, (_, batch, .., infection, _)) in mixes.into_iter().zip(&rows) {
         tally.digest.add_agent(mix);

@@ -4,44 +4,43 @@ use std::sync::Arc;
 
 use bevy_ecs::system::{Query, Res};
 use phalanx_core::{
-    AgentId, FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Tick, Truth, digest128,
+    AgentId, FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Stream, Tick, Truth, digest128,
 };
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Behaviour, Blacklist, Blocked, Evidence, Flagged, Identity, Inbox, Model, Outbox};
+use crate::adversary::{Moment, Populations, Reporting};
+use crate::agent::{Batch, Blacklist, Blocked, Evidence, Flagged, Identity, Inbox, Model, Outbox};
 use crate::plan::{Now, Plan};
 use crate::scenario::Grouping;
+use crate::standing::Standings;
 
 /// Fills outboxes with at most `signature.per_tick_max` reports an agent, the best supported first.
 pub(crate) fn report(
     plan: Res<Plan>,
     now: Res<Now>,
-    mut agents: Query<(
-        &Identity,
-        &Behaviour,
-        &Model,
-        &Batch,
-        &Blacklist,
-        &mut Evidence,
-        &mut Inbox,
-        &mut Outbox,
-    )>,
+    populations: Res<Populations>,
+    standings: Res<Standings>,
+    mut agents: Query<(&Identity, &Model, &Batch, &Blacklist, &mut Evidence, &mut Inbox, &mut Outbox)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     rows.par_iter_mut().for_each(|row| {
-        let (identity, behaviour, model, batch, blacklist, evidence, inbox, outbox) = row;
+        let (identity, model, batch, blacklist, evidence, inbox, outbox) = row;
         let author = identity.0;
-        let mut drafts: Vec<Signature> = match **behaviour {
-            Behaviour::FalseReport { rate, .. } => {
-                invent(rate, &plan, now.0, author, batch).into_iter().collect()
+        let moment = Moment { now: now.0, trust: standings.trust(author) };
+        let mut at_most = plan.scenario.signature.per_tick_max.get() as usize;
+        let mut drafts: Vec<Signature> = match populations.reporting(author, moment) {
+            Reporting::Honest => condense(&plan, now.0, author, model, evidence),
+            Reporting::Silent => Vec::new(),
+            Reporting::Invent(rate) => invent(1, rate, &plan, now.0, author, batch),
+            Reporting::Spam(reports) => {
+                // Whoever floods the others does not keep to what the scenario allows the honest.
+                at_most = reports as usize;
+                invent(reports, 1.0, &plan, now.0, author, batch)
             }
-            // A coalition keeps what it finds to itself.
-            Behaviour::VoteFlip { coordinated: true, .. } => Vec::new(),
-            Behaviour::Honest | Behaviour::VoteFlip { .. } => condense(&plan, now.0, author, model, evidence),
         };
         drafts.retain(|draft| !known(&draft.indicator, &plan, blacklist, inbox));
-        drafts.truncate(plan.scenario.signature.per_tick_max.get() as usize);
+        drafts.truncate(at_most);
         for (sequence, mut draft) in drafts.into_iter().enumerate() {
             draft.id.sequence = sequence as u16;
             if !draft.indicator.is_empty() {
@@ -158,18 +157,34 @@ fn groups<'a>(
     groups
 }
 
-/// A liar's report: a flow that its own model finds ordinary (below the batch's median score), named as narrowly as
-/// possible, with high confidence.
-fn invent(rate: f64, plan: &Plan, now: Tick, author: AgentId, batch: &Batch) -> Option<Signature> {
+/// A liar's reports, at most `count`: with probability `rate`, flows that its own model finds ordinary (below the batch's
+/// median score), named as narrowly as possible, with high confidence.
+fn invent(count: u32, rate: f64, plan: &Plan, now: Tick, author: AgentId, batch: &Batch) -> Vec<Signature> {
     let mut stream = plan.streams.stream(Purpose::FalseReport, author.0, now);
     if !stream.bernoulli(rate) {
-        return None;
+        return Vec::new();
     }
     let mut ordinary: Vec<usize> = (0..batch.flows.rows()).collect();
     ordinary.sort_by(|a, b| batch.scores[*a].total_cmp(&batch.scores[*b]));
     ordinary.truncate(ordinary.len() / 2);
     ordinary.retain(|i| !batch.flagged[*i] && batch.blocked[*i] == Blocked::No);
-    let victim = *ordinary.get(stream.below(ordinary.len().max(1) as u32) as usize)?;
+    let mut drafts = Vec::new();
+    for _ in 0..count.min(ordinary.len() as u32) {
+        let victim = ordinary.remove(stream.below(ordinary.len() as u32) as usize);
+        drafts.push(invented(victim, plan, now, author, batch, &mut stream));
+    }
+    drafts
+}
+
+/// A report of one flow of the batch.
+fn invented(
+    victim: usize,
+    plan: &Plan,
+    now: Tick,
+    author: AgentId,
+    batch: &Batch,
+    stream: &mut Stream,
+) -> Signature {
     let key = batch.flows.keys()[victim];
     let flow = Flagged {
         tick: now,
@@ -184,7 +199,7 @@ fn invent(rate: f64, plan: &Plan, now: Tick, author: AgentId, batch: &Batch) -> 
         protocol: key.protocol,
     };
     let support = plan.scenario.signature.support_min.get();
-    Some(Signature { support, ..condensed(indicator, &[&flow], author, now) })
+    Signature { support, ..condensed(indicator, &[&flow], author, now) }
 }
 
 #[cfg(test)]

@@ -1,44 +1,104 @@
 //! Vote: every agent that has received signatures judges them, and answers as it is minded to.
 
+use std::collections::BTreeMap;
+
 use bevy_ecs::system::{Query, Res, ResMut};
-use phalanx_core::{Purpose, Signature, Stream, Vote};
+use phalanx_consensus::{Gathering, VotingRule};
+use phalanx_core::{AgentId, Purpose, Share16, Signature, SignatureId, Vote};
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Behaviour, Detector, Evidence, Identity, Inbox, Matcher, Model, Outbox};
+use crate::adversary::{Moment, Populations, Saying};
+use crate::agent::{Detector, Evidence, Identity, Inbox, Matcher, Model, Outbox};
+use crate::board::Board;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
-use crate::population::Coalition;
+use crate::standing::Standings;
 use crate::tally::Tally;
 
 /// Judges inboxes in parallel, then posts the votes in the order of agents.
 pub(crate) fn vote(
     plan: Res<Plan>,
     now: Res<Now>,
-    coalition: Res<Coalition>,
+    populations: Res<Populations>,
+    standings: Res<Standings>,
+    mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
-    mut agents: Query<(&Identity, &Behaviour, &Detector, &Model, &Evidence, &Inbox, &mut Outbox)>,
+    mut agents: Query<(&Identity, &Detector, &Model, &Evidence, &Inbox, &mut Outbox)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, behaviour, detector, model, evidence, inbox, outbox)| {
+    rows.par_iter_mut().for_each(|(identity, detector, model, evidence, inbox, outbox)| {
         outbox.votes.clear();
         if inbox.reports.is_empty() {
             return;
         }
-        let verdicts = judge(&inbox.reports, detector, model, evidence, plan.matcher);
+        let opinions = judge(&inbox.reports, detector, model, evidence, plan.matcher);
+        let moment = Moment { now: now.0, trust: standings.trust(identity.0) };
         let mut stream = plan.streams.stream(Purpose::Adversary, identity.0.0, now.0);
-        for (signature, verdict) in inbox.reports.iter().zip(verdicts) {
-            let yes = say(**behaviour, verdict, signature, &coalition, &mut stream);
-            outbox.votes.push(Vote { signature: signature.id, voter: identity.0, yes });
+        for (signature, opinion) in inbox.reports.iter().zip(opinions) {
+            let so_far = board.majority_so_far(signature.id);
+            let said = populations.say(identity.0, moment, signature, opinion.yes, so_far, &mut stream);
+            answer(said, opinion, signature.id, identity.0, outbox);
         }
     });
+    // A protocol of several rounds starts from what everybody thinks, and sends its own messages.
+    let rounds = plan.scenario.consensus.rule.gathering() == Gathering::Rounds;
+    let mut minds = BTreeMap::new();
     for (identity, .., outbox) in &mut rows {
         let mut stream = plan.streams.stream(Purpose::VoteMail, identity.0.0, now.0);
-        for vote in outbox.votes.drain(..) {
+        let controller = populations.controller(identity.0);
+        for (mut vote, late) in outbox.votes.drain(..) {
+            // The identities of one controller speak with one voice: that of the first of them.
+            if let Some(controller) = controller
+                && let Some(mind) = minds.get(&(controller, vote.signature))
+            {
+                vote = Vote { voter: vote.voter, ..*mind };
+            } else if populations.speaks_for_others(identity.0) {
+                minds.insert((identity.0, vote.signature), vote);
+            }
             tally.counts.votes += 1;
-            mail.send_vote(vote, &mut stream);
+            if rounds {
+                board.think(vote);
+                continue;
+            }
+            let deadline = u64::from(plan.scenario.consensus.deadline_ticks);
+            let age = now.0.since(vote.signature.tick);
+            mail.send_vote(vote, if late { deadline.saturating_sub(age) } else { 0 }, &mut stream);
         }
+    }
+}
+
+/// Puts what is said into the outbox.
+fn answer(said: Saying, opinion: Opinion, signature: SignatureId, voter: AgentId, outbox: &mut Outbox) {
+    let opinion = |yes: bool| if yes == opinion.yes { opinion } else { opinion.opposite() };
+    let ballot = |yes: bool| {
+        let Opinion { yes, score, confidence } = opinion(yes);
+        Vote { signature, voter, yes, score, confidence }
+    };
+    match said {
+        Saying::Vote(yes) => outbox.votes.push((ballot(yes), false)),
+        Saying::Late(yes) => outbox.votes.push((ballot(yes), true)),
+        Saying::Both => outbox.votes.extend([false, true].map(|yes| (ballot(yes), false))),
+    }
+}
+
+/// What an agent thinks of a signature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Opinion {
+    /// Whether it is a threat.
+    yes: bool,
+    /// How bad, in `[-1, 1]`: by own flows, the share of flagged ones minus that of good ones; by the model, how far its
+    /// score of the centroid lies from the threshold, relative to the range that is left on that side.
+    score: Share16,
+    /// How sure, in `[0, 1]`: n / (n + 2) after n own flows, the posterior weight of the evidence against a uniform prior;
+    /// one half by the model alone.
+    confidence: Share16,
+}
+
+impl Opinion {
+    fn opposite(self) -> Self {
+        Self { yes: !self.yes, score: -self.score, confidence: self.confidence }
     }
 }
 
@@ -52,19 +112,45 @@ fn judge<S: AsRef<Signature>>(
     model: &Model,
     evidence: &Evidence,
     matcher: Matcher,
-) -> Vec<bool> {
+) -> Vec<Opinion> {
     let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.detector().width());
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
     let mut scores = Vec::new();
     detector.scorer.detector().score(&centroids, &mut scores).expect("centroids of finite flows are finite");
+    let cut = detector.threshold.cut();
     signatures
         .iter()
         .zip(scores)
-        .map(|(signature, score)| {
-            let signature = signature.as_ref();
-            first_hand(signature, model, evidence, matcher).unwrap_or(score > detector.threshold.cut())
+        .map(|(signature, score)| match sightings(signature.as_ref(), model, evidence, matcher) {
+            (0, 0) => Opinion {
+                yes: score > cut,
+                score: Share16::new(if score > cut {
+                    ratio(score - cut, 1.0 - cut)
+                } else {
+                    -ratio(cut - score, cut)
+                }),
+                confidence: Share16::new(0.5),
+            },
+            (flagged, fine) => {
+                let (flagged, fine) = (flagged as f64, fine as f64);
+                Opinion {
+                    yes: flagged >= fine,
+                    score: Share16::new((flagged - fine) / (flagged + fine)),
+                    confidence: Share16::new((flagged + fine) / (flagged + fine + 2.0)),
+                }
+            }
         })
         .collect()
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 1.0 }
+}
+
+/// How many of the agent's own flows, flagged and fine, a signature speaks of.
+fn sightings(signature: &Signature, model: &Model, evidence: &Evidence, matcher: Matcher) -> (usize, usize) {
+    let flagged = evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
+    (flagged, matcher.count_fine(signature, &model.window))
 }
 
 /// What the agent's own flows say of a signature, if it has seen any that it speaks of.
@@ -74,24 +160,6 @@ pub(crate) fn first_hand(
     evidence: &Evidence,
     matcher: Matcher,
 ) -> Option<bool> {
-    let flagged = evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
-    let fine = matcher.count_fine(signature, &model.window);
+    let (flagged, fine) = sightings(signature, model, evidence, matcher);
     (flagged + fine > 0).then_some(flagged >= fine)
-}
-
-/// What the agent says, given what it thinks.
-fn say(
-    behaviour: Behaviour,
-    verdict: bool,
-    signature: &Signature,
-    coalition: &Coalition,
-    stream: &mut Stream,
-) -> bool {
-    if behaviour.coordinated() {
-        return coalition.contains(signature.id.author);
-    }
-    match behaviour {
-        Behaviour::VoteFlip { rate, .. } if stream.bernoulli(rate) => !verdict,
-        _ => verdict,
-    }
 }

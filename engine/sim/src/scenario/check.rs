@@ -66,9 +66,22 @@ impl Scenario {
             }
         }
         self.check_network()?;
+        self.check_collective()?;
         self.check_model()?;
         self.check_campaigns()?;
         self.check_traffic()
+    }
+
+    fn check_collective(&self) -> Result<(), Contradiction> {
+        use phalanx_consensus::VotingRule;
+        let at = |block: &str, name: &str, bad: phalanx_consensus::BadSetting| Contradiction {
+            path: format!("{block}.{}.{}", snake(name), bad.field),
+            message: bad.problem,
+        };
+        let rule = &self.consensus.rule;
+        rule.check().map_err(|bad| at("consensus.rule", rule.name(), bad))?;
+        let trust = self.trust.kind();
+        trust.check().map_err(|bad| at("trust.model", trust.name(), bad))
     }
 
     fn check_model(&self) -> Result<(), Contradiction> {
@@ -173,6 +186,18 @@ impl Scenario {
         }
         Ok(())
     }
+}
+
+/// `TrustWeighted` as paths write it: `trust_weighted`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
 }
 
 fn check_gaussian(gaussian: &Gaussian) -> Result<(), Contradiction> {

@@ -1,103 +1,90 @@
 //! What agents do together: votes, lies, trust, blacklists and the ledger.
 
+use phalanx_consensus::{Beta, Rule, TrustKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fraction, NonNegative, Positive, PositiveReal};
 use crate::ageing::Polynomial;
 
-/// A population of lying agents.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Adversary {
-    /// What they do.
-    pub kind: AdversaryKind,
-    /// Share of all agents.
-    pub fraction: Fraction,
-    /// Whether they know each other: they then withhold what they find, say yes to each other's reports and no to
-    /// everybody else's.
-    #[serde(default)]
-    pub coordinated: bool,
-    /// Which agents they are.
-    #[serde(default)]
-    pub placement: Placement,
-    /// How often they lie: false reports an agent and tick, or the probability of flipping a vote. 0.2 and 1
-    /// by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Fraction>,
-}
-
-impl Adversary {
-    /// How often they lie: as given, or the kind's default.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        self.rate.map_or(
-            match self.kind {
-                AdversaryKind::FalseReport => 0.2,
-                AdversaryKind::VoteFlip => 1.0,
-            },
-            Fraction::get,
-        )
-    }
-}
-
-/// How an adversary lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AdversaryKind {
-    /// Reports signatures of benign flows with high confidence, and withholds true ones.
-    FalseReport,
-    /// Votes the opposite of what it finds.
-    VoteFlip,
-}
-
-/// Which agents an adversary population consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Placement {
-    /// Drawn at random from the seed.
-    #[default]
-    Random,
-    /// The agents with the lowest numbers.
-    First,
-}
-
 /// How agents decide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consensus {
-    /// How votes are weighed.
+    /// How votes become a decision.
     pub rule: Rule,
-    /// A signature is confirmed once the yes share of all eligible weight exceeds this; ties reject.
+    /// For the rules that have no share of their own: a signature is confirmed once the yes share of all eligible weight
+    /// exceeds this; ties reject.
     pub quorum: Fraction,
     /// Ticks after the report at which an open proposal is given up as undecided. 0 decides within the tick.
     pub deadline_ticks: u32,
+    /// Who is asked.
+    pub electorate: Electorate,
+    /// Probability, before any vote, that a report is true; for the rules that weigh evidence.
+    pub prior: Fraction,
 }
 
 impl Default for Consensus {
     fn default() -> Self {
-        Self { rule: Rule::Majority, quorum: Fraction::new(0.5), deadline_ticks: 6 }
+        Self {
+            rule: Rule::Majority,
+            quorum: Fraction::new(0.5),
+            deadline_ticks: 6,
+            electorate: Electorate::All,
+            prior: Fraction::new(0.5),
+        }
     }
 }
 
-/// How votes are weighed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Rule {
-    /// Every agent but the author has one vote.
-    Majority,
-    /// Votes weigh as much as their voter's reputation.
-    TrustWeighted,
+/// Who is asked to vote on a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub enum Electorate {
+    /// Everybody but its author.
+    #[default]
+    All,
 }
 
-/// Beta reputation of every agent, from how often its votes agreed with the decision.
+/// What agents learn of each other from how their votes and reports turned out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trust {
-    /// What an observation is still worth at the next one (λ).
+    /// What an observation is still worth at the next one (λ): in Beta reputation, and in the rates below.
     pub forgetting: Fraction,
+    /// Another trust model than Beta reputation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<TrustKind>,
+    /// Share of all agents, taken from the honest, that are trusted from the start and for good.
+    pub pretrusted: Fraction,
+    /// Trust in these.
+    pub pretrusted_trust: Fraction,
+    /// Probability that a voter of whom nothing is known says yes to a true report; for calibrated rules.
+    pub tpr: Fraction,
+    /// The same for a false report.
+    pub fpr: Fraction,
+    /// Votes that these two are worth.
+    pub strength: PositiveReal,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { forgetting: Fraction::new(0.95) }
+        Self {
+            forgetting: Fraction::new(0.95),
+            model: None,
+            pretrusted: Fraction::new(0.0),
+            pretrusted_trust: Fraction::new(0.95),
+            tpr: Fraction::new(0.8),
+            fpr: Fraction::new(0.2),
+            strength: PositiveReal::new(10.0),
+        }
+    }
+}
+
+impl Trust {
+    /// The trust model: as given, or Beta reputation.
+    #[must_use]
+    pub fn kind(&self) -> TrustKind {
+        self.model.clone().unwrap_or(TrustKind::Beta(Beta { forgetting: self.forgetting.get() }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! module owns the words, their defaults and bounds. A value that cannot be right by itself (a share above 1) is
 //! refused while it is read, by its own type; what only contradicts another value is found by [`Scenario::check`].
 
+mod adversary;
 mod bound;
 mod campaign;
 mod check;
@@ -19,17 +20,17 @@ mod traffic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use adversary::{Adversary, AdversaryKind, Placement, When};
 pub use bound::{Fraction, NonNegative, Positive, PositiveReal};
 pub use campaign::{Campaign, CampaignKind};
 pub use check::Contradiction;
-pub use collective::{
-    Adversary, AdversaryKind, Blacklist, Consensus, Decay, Durability, Ledger, Placement, Rule, Trust,
-};
+pub use collective::{Blacklist, Consensus, Decay, Durability, Electorate, Ledger, Trust};
 pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};
 pub use learning::{Drift, Grouping, LearnFrom, Model, Owner, Signatures};
 pub use network::{
     BurstLoss, Churn, Crash, Internet, Latency, Network, Partition, Regions, Spread, Topology,
 };
+pub use phalanx_consensus::{Rule, TrustKind};
 pub use study::{Design, Factor, Keep, Level, Levels, Record, SeedScheme, Study};
 pub use traffic::{
     AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,
