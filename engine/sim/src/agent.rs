@@ -257,10 +257,12 @@ fn in_ball(signature: &Signature, row: &[f32], radius: f64) -> bool {
 }
 
 /// Contact of one agent with one campaign, for `measure`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Encounter {
+    /// Index of the campaign.
+    pub(crate) campaign: u16,
     /// First flow.
-    pub(crate) contact: Option<Tick>,
+    pub(crate) contact: Tick,
     /// First time that the own detector had enough for a report.
     pub(crate) local: Option<Tick>,
     /// First time that this or a confirmed indicator had caught it.
@@ -269,9 +271,25 @@ pub(crate) struct Encounter {
     pub(crate) recent: Vec<(Tick, u32)>,
 }
 
-/// Contacts with all campaigns, by campaign.
+/// Contacts with the campaigns that have reached the agent, by campaign.
 #[derive(Component, Debug, Default)]
 pub(crate) struct Encounters(pub(crate) Vec<Encounter>);
+
+impl Encounters {
+    /// The contact with a campaign, which begins now if there was none.
+    pub(crate) fn with(&mut self, campaign: u16, now: Tick) -> &mut Encounter {
+        let at = match self.0.binary_search_by_key(&campaign, |e| e.campaign) {
+            Ok(at) => at,
+            Err(at) => {
+                let first =
+                    Encounter { campaign, contact: now, local: None, shared: None, recent: Vec::new() };
+                self.0.insert(at, first);
+                at
+            }
+        };
+        &mut self.0[at]
+    }
+}
 
 /// Identity of the proposal that a message is about, for orders and digests.
 pub(crate) fn signature_words(id: SignatureId) -> [u64; 2] {

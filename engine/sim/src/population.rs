@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::SimError;
 use crate::adversary::{Behaviour, Member, Populations};
 use crate::agent::{
-    Batch, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Model,
-    Outbox, Region, Window,
+    Batch, Blacklist, Detector, Encounters, Evidence, Host, Identity, Inbox, Infection, Model, Outbox,
+    Region, Window,
 };
 use crate::learn::{self, Commons};
 use crate::plan::Plan;
@@ -64,7 +64,7 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(
             (Identity(AgentId(index as u32)), host, region),
             (detector, model, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),
             (Evidence::default(), Outbox::default(), Inbox::default(), Blacklist::default()),
-            (Infection::default(), Encounters(vec![Encounter::default(); plan.campaigns.len()])),
+            (Infection::default(), Encounters::default()),
         ));
     }
     Ok(())

@@ -37,8 +37,8 @@ impl Conversation<'_> {
             // It tells half of the others one thing and half of them the other.
             (Said::Vote(_), AdversaryKind::Equivocate) => Said::Vote(letter.to.is_multiple_of(2)),
             (Said::Propose(_), AdversaryKind::Equivocate) => Said::Propose(letter.to.is_multiple_of(2)),
-            (Said::Prepare(_), AdversaryKind::Equivocate) => Said::Prepare(letter.to.is_multiple_of(2)),
-            (Said::Commit(_), AdversaryKind::Equivocate) => Said::Commit(letter.to.is_multiple_of(2)),
+            (Said::Prepare(_), AdversaryKind::Equivocate) => Said::Prepare(Some(letter.to.is_multiple_of(2))),
+            (Said::Commit(_), AdversaryKind::Equivocate) => Said::Commit(Some(letter.to.is_multiple_of(2))),
             // Whatever the others have convinced an honest one of, a liar keeps to its claim.
             (Said::Vote(held), _) => Said::Vote(claim().unwrap_or(held)),
             (said, _) => said,
@@ -53,6 +53,9 @@ impl Exchange for Conversation<'_> {
 
     fn tell(&mut self, letter: &Letter) -> Option<Said> {
         let said = self.twist(letter);
+        if said.is_silence() {
+            return None;
+        }
         let silent = matches!(
             self.populations.words(AgentId(letter.from)).map(|words| words.kind),
             Some(AdversaryKind::Withhold)

@@ -103,14 +103,14 @@ impl Simulation {
                 .enumerate()
                 .map(|(index, name)| CampaignSummary {
                     name,
-                    agents: agents.iter().filter(|row| row.1[index].contact.is_some()).count() as u64,
+                    agents: agents.iter().filter_map(|row| with(&row.1, index)).count() as u64,
                     infected: worms.get(index).copied().unwrap_or(false).then(|| {
                         agents
                             .iter()
                             .filter(|row| row.2.0.is_some_and(|(c, _)| usize::from(c) == index))
                             .count() as u64
                     }),
-                    time_to_detect: time_to_detect(agents.iter().map(|row| &row.1[index]), end),
+                    time_to_detect: time_to_detect(agents.iter().filter_map(|row| with(&row.1, index)), end),
                     ..CampaignSummary::default()
                 })
                 .collect(),
@@ -171,13 +171,18 @@ fn source(scenario: &Scenario, input: TrafficInput) -> Result<Source, SimError> 
     }
 }
 
+/// The contact with a campaign, if there was one.
+fn with(encounters: &[Encounter], campaign: usize) -> Option<&Encounter> {
+    let at = encounters.binary_search_by_key(&campaign, |e| usize::from(e.campaign)).ok()?;
+    Some(&encounters[at])
+}
+
 fn time_to_detect<'a>(encounters: impl Iterator<Item = &'a Encounter>, end: Tick) -> TimeToDetect {
     let (mut local, mut shared) = (Distribution::default(), Distribution::default());
     let mut gains = Vec::new();
     for encounter in encounters {
-        let Some(contact) = encounter.contact else { continue };
-        let alone = encounter.local.unwrap_or(end).since(contact);
-        let together = encounter.shared.unwrap_or(end).since(contact);
+        let alone = encounter.local.unwrap_or(end).since(encounter.contact);
+        let together = encounter.shared.unwrap_or(end).since(encounter.contact);
         local.add(alone);
         shared.add(together);
         gains.push(alone as f64 - together as f64);

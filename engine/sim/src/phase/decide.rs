@@ -58,7 +58,7 @@ pub(crate) fn decide(
             }
         }
         electorate.poll(&plan, &standings, &proposal);
-        plan.scenario.consensus.rule.learn(&electorate.ballots, memory);
+        plan.scenario.consensus.rule.learn(&electorate.ballots, &electorate.standings, memory);
         tally.decisions.push(decision(&proposal, outcome, &now, plan.agents));
         if outcome == Outcome::Confirmed {
             confirmed.push(proposal.signature);
@@ -128,6 +128,7 @@ fn verdict(
         return (now.0 >= due).then_some(outcome);
     }
     let poll = Poll {
+        author: id.author.0,
         eligible: electorate.eligible,
         eligible_trust: electorate.eligible_trust,
         quorum: words.quorum.get(),

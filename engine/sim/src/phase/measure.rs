@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::by_agent;
 use crate::agent::{
-    Batch, Blacklist, Blocked, Detector, Encounter, Encounters, Evidence, Identity, Inbox, Infection, Model,
+    Batch, Blacklist, Blocked, Detector, Encounters, Evidence, Identity, Inbox, Infection, Model,
 };
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
@@ -36,7 +36,7 @@ pub(crate) fn measure(
     let mixes: Vec<u128> = rows
         .par_iter_mut()
         .map(|(identity, batch, detector, model, blacklist, evidence, inbox, infection, encounters)| {
-            meet(batch, now.0, &plan, &mut encounters.0);
+            meet(batch, now.0, &plan, encounters);
             let mut mix = AgentMix::new(identity.0.0);
             mix_batch(batch, &mut mix);
             mix.word(detector.scorer.detector().digest());
@@ -74,13 +74,12 @@ fn mix_batch(batch: &Batch, mix: &mut AgentMix) {
 ///
 /// Alone, an agent has detected a campaign when it has flagged as many of its flows, within the scenario's memory,
 /// as a report takes. With the others' help it has also when a confirmed indicator blocked one.
-fn meet(batch: &Batch, now: Tick, plan: &Plan, encounters: &mut [Encounter]) {
+fn meet(batch: &Batch, now: Tick, plan: &Plan, encounters: &mut Encounters) {
     let support = plan.scenario.signature.support_min.get();
     let memory = u64::from(plan.scenario.signature.memory_ticks.get());
     for (i, truth) in batch.flows.truth().iter().enumerate() {
         let Some(campaign) = truth.reveal() else { continue };
-        let encounter = &mut encounters[usize::from(campaign)];
-        encounter.contact.get_or_insert(now);
+        let encounter = encounters.with(campaign, now);
         if batch.blocked[i] != Blocked::No {
             encounter.shared.get_or_insert(now);
         }
