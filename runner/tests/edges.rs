@@ -43,6 +43,14 @@ fn crates_depend_on_each_other_as_drawn() {
         .filter_map(|p| short(&p["name"]))
         .collect();
     assert_eq!(sled_users, ["ledger"], "only the ledger names sled");
+    let wasmtime_users: Vec<String> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|p| p["dependencies"].as_array().unwrap().iter().any(|d| d["name"] == "wasmtime"))
+        .filter_map(|p| short(&p["name"]))
+        .collect();
+    assert_eq!(wasmtime_users, ["plugin-host"], "only the plugin host names wasmtime");
 }
 
 /// Lines `from → a, b` of the document.
@@ -59,7 +67,7 @@ fn drawn(root: &str) -> BTreeMap<String, Vec<String>> {
             (from.trim().to_owned(), to)
         })
         .collect();
-    for leaf in ["core", "consensus"] {
+    for leaf in ["core", "consensus", "plugin-pack"] {
         edges.entry(leaf.to_owned()).or_default();
     }
     edges

@@ -20,6 +20,7 @@ mod batch;
 mod digest;
 mod id;
 pub mod maths;
+mod plugin;
 mod sample;
 mod schema;
 mod signature;
@@ -27,8 +28,9 @@ mod stream;
 mod vote;
 
 pub use batch::{FlowBatch, FlowKey, Protocol, Truth};
-pub use digest::{AgentMix, Fingerprint, TickDigest, digest_sample, digest128};
+pub use digest::{AgentMix, Fingerprint, TickDigest, digest128};
 pub use id::{AgentId, Tick};
+pub use plugin::{FaultKind, PluginEvent, PluginHappening, PluginSlot};
 pub use schema::{Feature, Schema, Unit};
 pub use signature::{Indicator, Prefix, Signature, SignatureId};
 pub use stream::{Purpose, Stream, Streams};

@@ -164,6 +164,12 @@ pub enum DetectError {
         /// All known names.
         known: &'static [&'static str],
     },
+    /// A plugin failed, or is not asked because it has failed before.
+    #[error("the plugin cannot answer: {why}")]
+    Unavailable {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The detector has no parameter of that name.
     #[error("`{detector}` has no parameter `{name}`; it has {}", list(known))]
     UnknownParameter {
