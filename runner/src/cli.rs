@@ -15,7 +15,8 @@ use crate::commands::golden::GoldenCommand;
 use crate::commands::ledger::LedgerCommand;
 use crate::commands::run::RunArgs;
 use crate::commands::scenario::ScenarioCommand;
-use crate::commands::{capture, detect, golden, ledger, run, scenario};
+use crate::commands::selftest::SelftestArgs;
+use crate::commands::{capture, detect, golden, ledger, run, scenario, selftest};
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
 use crate::terminal::{complain, render};
@@ -53,6 +54,8 @@ enum Command {
     /// Check the ledgers of finished runs
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Measure what is known exactly, and compare
+    Selftest(SelftestArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Detect(command) => detect::detect(command, cli.log.quiet),
         Command::Golden(command) => golden::golden(command),
         Command::Ledger(command) => ledger::ledger(command),
+        Command::Selftest(args) => selftest::selftest(args, cli.log.quiet),
     };
     match result {
         Ok(exit) => exit.into(),

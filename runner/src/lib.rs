@@ -36,6 +36,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod selftest;
 pub mod size;
 pub mod statistics;
 pub mod table;

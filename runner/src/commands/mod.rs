@@ -6,6 +6,7 @@ pub mod golden;
 pub mod ledger;
 pub mod run;
 pub mod scenario;
+pub mod selftest;
 
 use std::num::NonZeroUsize;
 
