@@ -40,7 +40,7 @@ fn computed(
 }
 
 fn beta(forgetting: f64) -> Trust {
-    let kind = TrustKind::Beta(Beta { forgetting, ..Beta::default() });
+    let kind = TrustKind::Beta(Beta { forgetting });
     Trust::new(&kind, 1, &[], 1.0).expect("a share is a valid setting")
 }
 
