@@ -54,6 +54,10 @@ pub enum Purpose {
     Protocol = 20,
     /// Who audits a ledger head that is shown; the "agent" is the one who shows it.
     Audit = 21,
+    /// Who holds the slots of a victim's neighbour table; drawn once, at tick 0.
+    Eclipse = 22,
+    /// Loss of an agent's questions for news.
+    Asking = 23,
 }
 
 /// 2^28 words, that is 1 GiB of randomness, for one agent, purpose and tick.

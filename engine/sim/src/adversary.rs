@@ -115,6 +115,11 @@ impl Populations {
         })
     }
 
+    /// All populations: index, words, victims.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (u16, &Adversary, &[AgentId])> {
+        self.populations.iter().enumerate().map(|(i, p)| (i as u16, &p.adversary, &p.victims[..]))
+    }
+
     /// What the agent does about reporting.
     pub(crate) fn reporting(&self, agent: AgentId, moment: Moment) -> Reporting {
         let Some((_, population)) = self.member(agent) else { return Reporting::Honest };

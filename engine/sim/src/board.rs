@@ -1,11 +1,15 @@
 //! Open proposals and the votes that have arrived for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
 use phalanx_consensus::Memory;
-use phalanx_core::{AgentId, Outcome, Signature, SignatureId, Tick, Vote};
+use phalanx_core::{AgentId, Indicator, Outcome, Signature, SignatureId, Tick, Vote};
+
+use crate::agent::signature_words;
+use crate::mail::Letter;
+use crate::rumours::Rumours;
 
 /// A signature that is being voted on.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(crate) struct Proposal {
     pub(crate) attempts: u32,
     /// What a protocol of several rounds has come to, and the tick in which the last of its messages arrives.
     pub(crate) settled: Option<(Outcome, Tick)>,
+    /// Who has received it, where messages may arrive twice.
+    heard: BTreeSet<AgentId>,
 }
 
 /// Who is asked about a proposal.
@@ -32,6 +38,14 @@ pub(crate) enum Electors {
 }
 
 impl Electors {
+    /// Those who are named.
+    pub(crate) fn list(&self) -> &[AgentId] {
+        match self {
+            Self::All => &[],
+            Self::Some(list) => list,
+        }
+    }
+
     /// How many they are among so many agents.
     pub(crate) fn count(&self, agents: u32) -> u32 {
         match self {
@@ -47,9 +61,19 @@ pub(crate) struct Board {
     /// Proposals without a decision.
     pub(crate) open: BTreeMap<SignatureId, Proposal>,
     /// Proposals confirmed in this tick, for `adapt` and `measure`.
-    pub(crate) confirmed: Vec<Arc<Signature>>,
+    pub(crate) confirmed: Vec<(Arc<Signature>, Electors)>,
+    /// Confirmed proposals of the time that a blacklist remembers, the oldest first: what whoever returns catches up with.
+    pub(crate) history: VecDeque<(Tick, Arc<Signature>)>,
     /// What the rule remembers of earlier polls.
     pub(crate) memory: Memory,
+    /// Reports that are passed on.
+    pub(crate) reports: Rumours,
+    /// News of confirmed signatures that is passed on.
+    pub(crate) news: Rumours,
+    /// Root of the ledger after the last tick, which draws committees.
+    pub(crate) head: [u8; 32],
+    /// The open proposal of every indicator, where reports of the same are merged.
+    by_indicator: BTreeMap<Indicator, SignatureId>,
 }
 
 impl Proposal {
@@ -73,6 +97,11 @@ impl Proposal {
 }
 
 impl Board {
+    /// A board without proposals. The first committees are drawn from `head`.
+    pub(crate) fn new(head: [u8; 32]) -> Self {
+        Self { head, ..Self::default() }
+    }
+
     /// Opens a proposal.
     pub(crate) fn propose(&mut self, signature: &Arc<Signature>, electors: Electors) {
         let proposal = Proposal {
@@ -81,9 +110,42 @@ impl Board {
             votes: Vec::new(),
             attempts: 0,
             settled: None,
+            heard: BTreeSet::new(),
         };
         let earlier = self.open.insert(signature.id, proposal);
         assert!(earlier.is_none(), "signature ids are unique: {:?}", signature.id);
+        self.by_indicator.insert(signature.indicator, signature.id);
+    }
+
+    /// Whether a report says what an open proposal of somebody else says already.
+    pub(crate) fn supports(&self, signature: &Signature) -> bool {
+        let same = self.by_indicator.get(&signature.indicator);
+        !signature.indicator.is_empty() && same.is_some_and(|id| id.author != signature.id.author)
+    }
+
+    /// Takes a proposal that is decided off the board.
+    pub(crate) fn close(&mut self, id: SignatureId) -> Proposal {
+        let proposal = self.open.remove(&id).expect("decided proposals are open ones");
+        let indicator = proposal.signature.indicator;
+        if self.by_indicator.get(&indicator) == Some(&id) {
+            self.by_indicator.remove(&indicator);
+        }
+        proposal
+    }
+
+    /// The committee of a report: drawn from the ledger's last root and the report's id, without its author, ascending.
+    pub(crate) fn committee(&self, id: SignatureId, size: u32, agents: u32) -> Arc<[AgentId]> {
+        let mut seed = self.head.to_vec();
+        signature_words(id).into_iter().for_each(|word| seed.extend(word.to_be_bytes()));
+        let others = agents - 1;
+        let drawn = phalanx_core::digest_sample(&seed, size.min(others), others);
+        // Numbers from the author's on stand for the agent after it.
+        drawn.into_iter().map(|rank| AgentId(rank + u32::from(rank >= id.author.0))).collect()
+    }
+
+    /// Whether the receiver of this report has received it before; if not, it has now.
+    pub(crate) fn has_heard(&mut self, letter: &Letter) -> bool {
+        self.open.get_mut(&letter.signature.id).is_some_and(|proposal| !proposal.heard.insert(letter.to))
     }
 
     /// Counts a vote, unless the proposal has been decided already.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 use phalanx_core::{AgentId, Signature, SignatureId, Stream, Vote};
 
-use crate::scenario::Network;
+use crate::network::{Fate, Links};
+use crate::overlay::Eclipsed;
 
 /// Bytes of a report of a signature with that many features.
 pub(crate) fn report_bytes(width: usize) -> u64 {
@@ -55,9 +56,9 @@ pub(crate) struct Due {
 pub(crate) struct Mail {
     /// Entry d holds what arrives d ticks from now.
     due: VecDeque<Due>,
-    latency_min: u32,
-    latency_span: u32,
-    loss: f64,
+    /// What becomes of a message.
+    pub(crate) links: Links,
+    eclipsed: Eclipsed,
     /// Messages sent this tick.
     pub(crate) sent: u64,
     /// Their bytes.
@@ -67,74 +68,77 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
-    pub(crate) fn new(network: &Network) -> Self {
-        let latency = network.latency;
+    pub(crate) fn new(links: Links, eclipsed: Eclipsed) -> Self {
         Self {
-            due: (0..=latency.max_ticks).map(|_| Due::default()).collect(),
-            latency_min: latency.min_ticks,
-            latency_span: latency.max_ticks - latency.min_ticks,
-            loss: network.loss.get(),
+            due: (0..=links.delay_ticks_max()).map(|_| Due::default()).collect(),
+            links,
+            eclipsed,
             sent: 0,
             bytes: 0,
             lost: 0,
         }
     }
 
-    /// Accounts for a message of a protocol whose rounds are not spread over ticks; whether it arrives.
-    pub(crate) fn pass(&mut self, bytes: u64, stream: &mut Stream) -> bool {
-        self.sent += 1;
-        self.bytes += bytes;
-        let lost = self.loss > 0.0 && stream.bernoulli(self.loss);
-        self.lost += u64::from(lost);
-        !lost
+    /// What becomes of a message that is sent now. Counts nothing.
+    pub(crate) fn fate(&self, from: AgentId, to: AgentId, stream: &mut Stream) -> Fate {
+        let fate = self.links.fate(from, to, stream);
+        if self.eclipsed.between(from, to) { Fate::default() } else { fate }
     }
 
-    /// Mean delay of a message, in ticks.
-    pub(crate) fn latency_mean(&self) -> f64 {
-        f64::from(self.latency_min) + 0.5 * f64::from(self.latency_span)
+    /// Counts messages.
+    pub(crate) fn account(&mut self, sent: u64, bytes: u64, lost: u64) {
+        self.sent += sent;
+        self.bytes += bytes;
+        self.lost += lost;
     }
 
-    /// Accounts for a message and draws its fate: the delay, or `None` if it is lost. Draws nothing that the
-    /// scenario has made certain.
-    fn post(&mut self, bytes: u64, stream: &mut Stream) -> Option<usize> {
-        self.sent += 1;
-        self.bytes += bytes;
-        let lost = self.loss > 0.0 && stream.bernoulli(self.loss);
-        let extra = if self.latency_span > 0 { stream.below(self.latency_span + 1) } else { 0 };
-        self.lost += u64::from(lost);
-        (!lost).then_some((self.latency_min + extra) as usize)
+    /// Draws a message's fate and counts it.
+    fn post(&mut self, from: AgentId, to: AgentId, bytes: u64, stream: &mut Stream) -> Fate {
+        let fate = self.fate(from, to, stream);
+        self.account(1, bytes, u64::from(fate.delay.is_none()));
+        fate
+    }
+
+    /// Counts a message of a protocol whose rounds are not spread over ticks; whether it arrives.
+    pub(crate) fn pass(&mut self, from: AgentId, to: AgentId, bytes: u64, stream: &mut Stream) -> bool {
+        self.post(from, to, bytes, stream).delay.is_some()
+    }
+
+    /// What is due in that many ticks.
+    fn due_in(&mut self, delay: u32) -> &mut Due {
+        if self.due.len() <= delay as usize {
+            self.due.resize_with(delay as usize + 1, Due::default);
+        }
+        &mut self.due[delay as usize]
     }
 
     /// Sends a report.
     pub(crate) fn send_report(&mut self, to: AgentId, signature: &Arc<Signature>, stream: &mut Stream) {
-        if let Some(delay) = self.post(report_bytes(signature.centroid.len()), stream) {
-            self.due[delay].reports.push(Letter { to, signature: Arc::clone(signature) });
+        let fate = self.post(signature.id.author, to, report_bytes(signature.centroid.len()), stream);
+        for delay in fate.delay.into_iter().chain(fate.copy) {
+            self.due_in(delay).reports.push(Letter { to, signature: Arc::clone(signature) });
         }
     }
 
-    /// Sends a vote to the board. It arrives in `earliest` ticks at the earliest.
-    pub(crate) fn send_vote(&mut self, vote: Vote, earliest: u64, stream: &mut Stream) {
-        if let Some(delay) = self.post(VOTE_BYTES, stream) {
-            let delay = delay.max(earliest as usize);
-            if self.due.len() <= delay {
-                self.due.resize_with(delay + 1, Due::default);
-            }
-            self.due[delay].votes.push(vote);
+    /// Sends a vote to whoever asked. It arrives in `earliest` ticks at the earliest.
+    pub(crate) fn send_vote(&mut self, vote: Vote, earliest: u32, stream: &mut Stream) {
+        let fate = self.post(vote.voter, vote.signature.author, VOTE_BYTES, stream);
+        for delay in fate.delay.into_iter().chain(fate.copy) {
+            self.due_in(delay.max(earliest)).votes.push(vote);
         }
     }
 
     /// Sends the news that a signature was confirmed.
     pub(crate) fn send_decision(&mut self, to: AgentId, signature: &Arc<Signature>, stream: &mut Stream) {
-        if let Some(delay) = self.post(DECISION_BYTES, stream) {
-            self.due[delay].decisions.push(Letter { to, signature: Arc::clone(signature) });
+        let fate = self.post(signature.id.author, to, DECISION_BYTES, stream);
+        for delay in fate.delay.into_iter().chain(fate.copy) {
+            self.due_in(delay).decisions.push(Letter { to, signature: Arc::clone(signature) });
         }
     }
 
-    /// Takes the reports that are due now, in delivery order.
+    /// Takes the reports that are due now, in delivery order. What arrives twice at once counts once.
     pub(crate) fn take_reports(&mut self) -> Vec<Letter> {
-        let mut letters = std::mem::take(&mut self.due[0].reports);
-        letters.sort_unstable_by_key(Letter::order);
-        letters
+        in_order(std::mem::take(&mut self.due[0].reports))
     }
 
     /// Takes the votes that are due now, by (signature, voter).
@@ -144,11 +148,9 @@ impl Mail {
         votes
     }
 
-    /// Takes the news that is due now, in delivery order.
+    /// Takes the news that is due now, in delivery order. What arrives twice at once counts once.
     pub(crate) fn take_decisions(&mut self) -> Vec<Letter> {
-        let mut letters = std::mem::take(&mut self.due[0].decisions);
-        letters.sort_unstable_by_key(Letter::order);
-        letters
+        in_order(std::mem::take(&mut self.due[0].decisions))
     }
 
     /// Ends the tick: what was due in d ticks is now due in d − 1.
@@ -163,16 +165,30 @@ impl Mail {
     }
 }
 
+fn in_order(mut letters: Vec<Letter>) -> Vec<Letter> {
+    letters.sort_unstable_by_key(Letter::order);
+    letters.dedup_by_key(|letter| letter.order());
+    letters
+}
+
 #[cfg(test)]
 mod tests {
     use phalanx_core::{Purpose, Share16, Streams, Tick};
 
     use super::*;
-    use crate::scenario::{Fraction, Latency};
+    use crate::network::LinkPlan;
 
     fn mail(min_ticks: u32, max_ticks: u32, loss: f64) -> Mail {
-        let latency = Latency { min_ticks, max_ticks };
-        Mail::new(&Network { latency, loss: Fraction::new(loss), ..Network::default() })
+        let plan = LinkPlan {
+            delay_ticks: (min_ticks, max_ticks),
+            tick_ms: None,
+            loss,
+            bursts: None,
+            duplication: 0.0,
+            cuts: Vec::new(),
+            regions: Vec::new(),
+        };
+        Mail::new(Links::new(plan, 1), Eclipsed::default())
     }
 
     fn vote(voter: u32) -> Vote {

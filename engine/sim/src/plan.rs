@@ -55,6 +55,13 @@ impl Plan {
         }
     }
 
+    /// Mean delay of a message, in ticks; between regions that of the Internet's mean of about 150 ms.
+    pub(crate) fn latency_mean_ticks(&self) -> f64 {
+        let network = &self.scenario.network;
+        let uniform = 0.5 * (f64::from(network.latency.min_ticks) + f64::from(network.latency.max_ticks));
+        uniform + network.internet.map_or(0.0, |internet| 150.0 / internet.tick_ms.get())
+    }
+
     /// Ticks for which an indicator that was reported is not reported again: until its fate is known everywhere.
     pub(crate) fn quiet_ticks(&self) -> u64 {
         u64::from(self.scenario.consensus.deadline_ticks)

@@ -1,8 +1,10 @@
 //! Who takes part: roles, regions and liars are drawn, first models fitted, entities spawned.
 
+use std::collections::BTreeMap;
+
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::World;
-use phalanx_core::{AgentId, FlowBatch, Purpose, Tick};
+use phalanx_core::{AgentId, FlowBatch, FlowKey, Purpose, Tick};
 use phalanx_detect::{DetectError, FitScratch};
 use rayon::prelude::*;
 
@@ -13,29 +15,43 @@ use crate::agent::{
     Region, Window,
 };
 use crate::learn::{self, Commons};
+use crate::network::Graph;
 use crate::plan::Plan;
 use crate::scenario::{Adversary, AdversaryKind, Contradiction, Owner, Placement, Threshold, Traffic};
 use crate::standing::Standings;
 use crate::traffic::{Address, Role, Site, Source};
 
 /// Spawns all agents in the order of their ids. Models are fitted in parallel; each from its own stream.
-pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source) -> Result<(), SimError> {
+pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Graph) -> Result<(), SimError> {
     let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
     let sites: Vec<Site> = homes
         .iter()
         .enumerate()
         .map(|(agent, (host, region))| Site { agent: AgentId(agent as u32), host: *host, region: *region })
         .collect();
-    let behaviours = draw_behaviours(plan, &sites);
-    let windows = sites.par_iter().map(|site| warm_up(plan, source, *site)).collect::<Result<Vec<_>, _>>()?;
-    let commons = draw_commons(plan, &windows);
+    let behaviours = draw_behaviours(plan, &sites, graph);
     let owners = Owners::new(plan, &sites);
+    let windows = sites
+        .par_iter()
+        .map(|site| warm_up(plan, source, *site, owners.is_shared()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let commons = draw_commons(plan, &windows);
+    let count = plan.scenario.model.warm_up_flows.get() as usize;
     let mut detectors: Vec<Option<Result<Detector, DetectError>>> = sites
         .par_iter()
         .zip(&windows)
         .map_init(FitScratch::default, |scratch, (site, window)| {
             let owner = owners.of(site.agent) == site.agent;
-            owner.then(|| learn::fit(plan, &commons, site.agent, Tick(0), window, scratch))
+            owner.then(|| {
+                let pool = owners.pool(site.agent).map(|pool| {
+                    let flows: Vec<FlowBatch> = pool
+                        .iter()
+                        .map(|member| source.warm_up(sites[member.index()], count, false, &plan.streams))
+                        .collect();
+                    pooled(plan.width, flows.iter().map(|batch| (batch.features(), batch.keys())))
+                });
+                learn::fit(plan, &commons, site.agent, Tick(0), pool.as_ref().unwrap_or(window), scratch)
+            })
         })
         .collect();
     for agent in sites.iter().map(|site| site.agent) {
@@ -81,7 +97,7 @@ fn draw_home(plan: &Plan, source: &Source, agent: u32) -> (Host, Region) {
 }
 
 /// Populations are disjoint and exact: a fraction of 0.2 of 25 agents is 5 liars, whatever the seed.
-fn draw_behaviours(plan: &Plan, sites: &[Site]) -> Vec<Behaviour> {
+fn draw_behaviours(plan: &Plan, sites: &[Site], graph: &Graph) -> Vec<Behaviour> {
     let mut order: Vec<u32> = (0..plan.agents).collect();
     plan.streams.stream(Purpose::Placement, LIARS, Tick(0)).shuffle(&mut order);
     let mut behaviours = vec![Behaviour::default(); plan.agents as usize];
@@ -104,7 +120,11 @@ fn draw_behaviours(plan: &Plan, sites: &[Site]) -> Vec<Behaviour> {
                 let inside = |agent: &u32| sites[*agent as usize].region.0 == region;
                 members.extend(order.iter().copied().filter(inside).filter(free).take(count));
             }
-            Placement::Central => members.extend((0..plan.agents).filter(free).take(count)),
+            Placement::Central => {
+                let mut central: Vec<u32> = (0..plan.agents).filter(free).collect();
+                central.sort_by_key(|agent| std::cmp::Reverse(graph.degree(*agent)));
+                members.extend(central.into_iter().take(count));
+            }
         }
         members.sort_unstable();
         for identities in members.chunks(adversary.identities.get() as usize) {
@@ -134,10 +154,12 @@ fn draw_victims(plan: &Plan, behaviours: &[Behaviour], adversary: &Adversary) ->
 const LIARS: u32 = (1 << 31) - 1;
 const VICTIMS: u32 = (1 << 31) - 2;
 
-/// The flows that an agent first learns from.
-fn warm_up(plan: &Plan, source: &Source, site: Site) -> Result<Window, SimError> {
-    let count = plan.scenario.model.warm_up_flows.get() as usize;
-    let flows = source.warm_up(site, count, &plan.streams);
+/// The flows that an agent first learns from. Whoever shares a model needs them for its own judgement only, so that a few
+/// will do.
+fn warm_up(plan: &Plan, source: &Source, site: Site, shares: bool) -> Result<Window, SimError> {
+    let model = &plan.scenario.model;
+    let most = if shares { model.window_flows.min(model.warm_up_flows) } else { model.warm_up_flows };
+    let flows = source.warm_up(site, most.get() as usize, shares, &plan.streams);
     if flows.is_empty() {
         return Err(SimError::Traffic(format!(
             "agent {} has no training flows: use fewer agents, or split: Iid",
@@ -169,9 +191,30 @@ fn draw_commons(plan: &Plan, windows: &[Window]) -> Commons {
     Commons(rows)
 }
 
-/// Whose detector each agent uses: its own, or that of the first agent of its role.
+/// Agents whose flows a shared model is fitted to, at most.
+const POOL_AGENTS: usize = 64;
+
+/// One window of the flows of several agents.
+pub(crate) fn pooled<'a>(width: usize, parts: impl Iterator<Item = (&'a [f32], &'a [FlowKey])>) -> Window {
+    let parts: Vec<_> = parts.collect();
+    let capacity = parts.iter().map(|(_, keys)| keys.len()).sum::<usize>().max(1);
+    let mut window = Window::new(width, capacity);
+    for (features, keys) in parts {
+        for (row, key) in features.chunks_exact(width).zip(keys) {
+            window.push(row, *key, true);
+        }
+    }
+    window
+}
+
+/// Whose detector each agent uses: its own, or that of the first agent of its role, which is then fitted to the flows of
+/// several agents of the role.
 #[derive(Resource, Debug)]
-pub(crate) struct Owners(Vec<AgentId>);
+pub(crate) struct Owners {
+    owner: Vec<AgentId>,
+    /// By owner of a shared model: the agents whose flows it learns from.
+    pools: BTreeMap<AgentId, Vec<AgentId>>,
+}
 
 impl Owners {
     fn new(plan: &Plan, sites: &[Site]) -> Self {
@@ -185,11 +228,32 @@ impl Owners {
                     .agent
             }
         };
-        Self(sites.iter().map(of).collect())
+        let owner: Vec<AgentId> = sites.iter().map(of).collect();
+        let mut pools: BTreeMap<AgentId, Vec<AgentId>> = BTreeMap::new();
+        if plan.scenario.model.owner == Owner::Role {
+            for (agent, owner) in owner.iter().enumerate() {
+                pools.entry(*owner).or_default().push(AgentId(agent as u32));
+            }
+            for pool in pools.values_mut() {
+                let stride = pool.len().div_ceil(POOL_AGENTS);
+                *pool = pool.iter().copied().step_by(stride).collect();
+            }
+        }
+        Self { owner, pools }
     }
 
     /// Whose detector this agent uses.
     pub(crate) fn of(&self, agent: AgentId) -> AgentId {
-        self.0[agent.index()]
+        self.owner[agent.index()]
+    }
+
+    /// Whether agents share models at all.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.pools.is_empty()
+    }
+
+    /// The agents whose flows the shared model of this owner learns from.
+    pub(crate) fn pool(&self, owner: AgentId) -> Option<&[AgentId]> {
+        self.pools.get(&owner).map(Vec::as_slice)
     }
 }

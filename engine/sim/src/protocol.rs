@@ -5,6 +5,7 @@ use phalanx_core::{AgentId, Stream};
 
 use crate::adversary::Populations;
 use crate::mail::Mail;
+use crate::network::Presence;
 use crate::scenario::AdversaryKind;
 
 /// Bytes of a protocol message beside what it says: two agents, proposal, round.
@@ -14,6 +15,7 @@ const HEADER_BYTES: u64 = 26;
 pub(crate) struct Conversation<'a> {
     pub(crate) mail: &'a mut Mail,
     pub(crate) populations: &'a Populations,
+    pub(crate) presence: &'a Presence,
     /// What every participant claims to think, by voter.
     pub(crate) ballots: &'a [Ballot],
     /// Loss and sampling.
@@ -56,11 +58,14 @@ impl Exchange for Conversation<'_> {
         if said.is_silence() {
             return None;
         }
-        let silent = matches!(
+        let withheld = matches!(
             self.populations.words(AgentId(letter.from)).map(|words| words.kind),
             Some(AdversaryKind::Withhold)
         );
-        if silent || !self.mail.pass(HEADER_BYTES + u64::from(said.bytes()), &mut self.stream) {
+        let silent = withheld || !self.presence.is_up(AgentId(letter.from));
+        let (from, to) = (AgentId(letter.from), AgentId(letter.to));
+        let bytes = HEADER_BYTES + u64::from(said.bytes());
+        if silent || !self.mail.pass(from, to, bytes, &mut self.stream) || !self.presence.is_up(to) {
             return None;
         }
         Some(said)

@@ -9,6 +9,8 @@ use crate::agent::{Encounter, Encounters, Identity, Infection};
 use crate::board::Board;
 use crate::distribution::Distribution;
 use crate::mail::Mail;
+use crate::network::Fabric;
+use crate::overlay::{Eclipsed, Overlay};
 use crate::plan::{Now, Plan};
 use crate::record::TickRecord;
 use crate::scenario::{self, Scenario, Traffic};
@@ -50,14 +52,18 @@ impl Simulation {
         let plan = Plan::new(scenario, &source);
         check_rules(&plan)?;
         let mut world = World::new();
-        pool.install(|| population::spawn(&mut world, &plan, &source))?;
+        let Fabric { graph, links, presence, gossip, .. } = Fabric::new(&plan.scenario, &plan.streams);
+        let overlay = Overlay { graph, presence, gossip };
+        pool.install(|| population::spawn(&mut world, &plan, &source, &overlay.graph))?;
+        let eclipsed = Eclipsed::draw(world.resource::<Populations>(), plan.agents, &plan.streams);
         let genesis = Fingerprint::genesis(
             format!("{}\n{}", env!("CARGO_PKG_VERSION"), plan.scenario.identity()).as_bytes(),
         );
         world.insert_resource(Tally::new(genesis, plan.campaigns.len()));
         world.insert_resource(Siege::new(&scenario.campaigns, plan.agents, &plan.streams));
-        world.insert_resource(Mail::new(&scenario.network));
-        world.insert_resource(Board::default());
+        world.insert_resource(Mail::new(links, eclipsed));
+        world.insert_resource(overlay);
+        world.insert_resource(Board::new(genesis.0));
         world.insert_resource(Now::default());
         world.insert_resource(source);
         world.insert_resource(plan);
@@ -76,7 +82,15 @@ impl Simulation {
         let Self { world, schedule, pool } = self;
         pool.install(|| schedule.run(world));
         world.resource_mut::<Now>().0 = now.after(1);
-        world.resource_mut::<Tally>().close(now)
+        let record = world.resource_mut::<Tally>().close(now);
+        world.resource_mut::<Board>().head = record.fingerprint.0;
+        record
+    }
+
+    /// Tells the simulation the root of the ledger after the last tick. It draws the committees of the next; without it,
+    /// the fingerprint does.
+    pub fn witness(&mut self, root: [u8; 32]) {
+        self.world.resource_mut::<Board>().head = root;
     }
 
     /// The run's figures so far.

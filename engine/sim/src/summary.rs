@@ -59,10 +59,18 @@ pub struct Signatures {
     pub rejected: u64,
     /// Given up at their deadline, or still open when the run ended.
     pub undecided: u64,
+    /// Reports that only supported an open proposal of the same indicator (`consensus.merge`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub merged: u64,
     /// Share of the confirmed that are true.
     pub precision: Option<f64>,
     /// Share of the true reports that were confirmed.
     pub recall: Option<f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Ticks from an agent's first flow of a campaign to the first that is flagged, over all (agent, campaign) pairs

@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) decisions: Vec<Decision>,
     /// Agents that have left and joined anew in this tick.
     rejoined: Vec<AgentId>,
+    /// This tick's reports that were merged into an open proposal.
+    merged: Vec<phalanx_core::SignatureId>,
     /// Agents caught in this tick.
     two_faced: Vec<AgentId>,
     /// This tick's counters.
@@ -49,6 +51,7 @@ struct Totals {
     confirmed_true: u64,
     rejected: u64,
     undecided: u64,
+    merged: u64,
     /// Reports whose truth is that of an attack and that are not decided yet.
     open_true: std::collections::BTreeMap<phalanx_core::SignatureId, bool>,
     latency: Distribution,
@@ -68,6 +71,7 @@ impl Tally {
             reported: Vec::new(),
             decisions: Vec::new(),
             rejoined: Vec::new(),
+            merged: Vec::new(),
             two_faced: Vec::new(),
             counts: TickCounts::default(),
             digest: TickDigest::default(),
@@ -82,6 +86,7 @@ impl Tally {
                 confirmed_true: 0,
                 rejected: 0,
                 undecided: 0,
+                merged: 0,
                 open_true: std::collections::BTreeMap::new(),
                 latency: Distribution::default(),
                 messages: 0,
@@ -106,6 +111,12 @@ impl Tally {
     pub(crate) fn delivered(&mut self, letter: &Letter) {
         self.digest.event_word(u64::from(letter.to.0));
         signature_words(letter.signature.id).into_iter().for_each(|w| self.digest.event_word(w));
+    }
+
+    /// Notes a report that only supports an open proposal, and will not be decided on its own.
+    pub(crate) fn merged(&mut self, signature: &Signature) {
+        self.totals.merged += 1;
+        self.merged.push(signature.id);
     }
 
     /// Whether anything has been decided so far.
@@ -177,6 +188,9 @@ impl Tally {
             self.totals.reported_true += u64::from(threat);
             self.totals.open_true.insert(signature.id, threat);
         }
+        for id in self.merged.drain(..) {
+            self.totals.open_true.remove(&id);
+        }
         for decision in &self.decisions {
             let threat =
                 self.totals.open_true.remove(&decision.signature).expect("a decision follows a report");
@@ -226,6 +240,7 @@ impl Tally {
             confirmed: totals.confirmed,
             rejected: totals.rejected,
             undecided: totals.undecided + totals.open_true.len() as u64,
+            merged: totals.merged,
             precision: share(totals.confirmed_true, totals.confirmed),
             recall: share(totals.confirmed_true, totals.reported_true),
         };

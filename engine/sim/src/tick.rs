@@ -1,7 +1,7 @@
 //! One tick, from top to bottom, in the order in which data flows.
 //!
 //! ```text
-//! observe → detect → report → deliver → vote → decide → commit → adapt → measure
+//! (connect →) observe → detect → report → deliver → vote → decide → commit → adapt → measure
 //! ```
 //!
 //! Each phase is one system over all agents. Systems run one after the other on the calling thread
@@ -13,7 +13,7 @@ use bevy_ecs::schedule::{
     IntoScheduleConfigs, LogLevel, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor,
 };
 
-use crate::phase::{adapt, commit, decide, deliver, detect, measure, observe, report, vote};
+use crate::phase::{adapt, commit, connect, decide, deliver, detect, measure, observe, report, vote};
 
 /// The schedule of a tick.
 #[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub(crate) fn schedule() -> Schedule {
     });
     schedule.add_systems(
         (
+            // Links and agents that fail, fail for the whole tick.
+            connect::connect,
             // Attackers choose what they send; every agent sees its own batch of flows, good and bad.
             observe::attack,
             observe::observe,

@@ -1,18 +1,25 @@
 //! Adapt: news is acted on, old indicators go, worms get through or not, windows move on, models are refitted.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bevy_ecs::change_detection::Mut;
 use bevy_ecs::system::{Query, Res, ResMut};
-use phalanx_core::{AgentId, Signature, Tick};
+use phalanx_core::{AgentId, Signature, SignatureId, Tick};
 use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
 use super::by_agent;
 use super::vote::first_hand;
-use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model};
+use crate::agent::{
+    Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window,
+};
+use crate::board::Board;
 use crate::learn::{self, Commons};
-use crate::mail::Mail;
+use crate::mail::{DECISION_BYTES, Mail};
+use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
-use crate::population::Owners;
+use crate::population::{Owners, pooled};
 use crate::scenario::{CampaignKind, LearnFrom};
 use crate::scorer::Scorer;
 use crate::tally::Tally;
@@ -37,6 +44,8 @@ pub(crate) fn adapt(
     siege: Res<Siege>,
     owners: Res<Owners>,
     commons: Res<Commons>,
+    overlay: Res<Overlay>,
+    mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
     mut agents: Query<(
@@ -51,15 +60,33 @@ pub(crate) fn adapt(
     )>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    for letter in mail.take_decisions() {
+    let mut letters = mail.take_decisions();
+    let (life, born) = (plan.scenario.blacklist.life_ticks(), |id: SignatureId| now.0.since(id.tick));
+    board.news.retain(plan.agents, |id| born(id) <= life);
+    letters.extend(board.news.round(&overlay, &mut mail, &plan.streams, now.0, DECISION_BYTES));
+    for letter in letters.into_iter().filter(|letter| overlay.presence.is_up(letter.to)) {
         tally.delivered(&letter);
         rows[letter.to.index()].3.confirmed.push(letter.signature);
+    }
+    for agent in overlay.presence.returned() {
+        let missed: Vec<_> = board.history.iter().map(|(_, signature)| Arc::clone(signature)).collect();
+        mail.account(missed.len() as u64, missed.len() as u64 * DECISION_BYTES, 0);
+        rows[agent.index()].3.confirmed.extend(missed);
     }
     let period = u64::from(plan.scenario.model.refit_ticks);
     let due = |agent: AgentId| {
         let turn = (now.0.0 + 1 + u64::from(agent.0)).checked_rem(period) == Some(0);
         turn && owners.of(agent) == agent
     };
+    // A shared model is fitted to the flows of several agents, as far as they have come before this tick.
+    let pools: BTreeMap<AgentId, Window> = (0..plan.agents)
+        .map(AgentId)
+        .filter(|agent| owners.is_shared() && due(*agent))
+        .filter_map(|agent| {
+            let windows = owners.pool(agent)?.iter().map(|member| &rows[member.index()].7.window);
+            Some((agent, pooled(plan.width, windows.map(|w| (w.features(), w.keys())))))
+        })
+        .collect();
     rows.par_iter_mut().for_each_init(
         FitScratch::default,
         |scratch, (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
@@ -89,7 +116,8 @@ pub(crate) fn adapt(
             model.relearn = model.relearn.saturating_sub(learned.len() as u32);
             let changed = fresh && model.relearn == 0;
             if changed || (model.relearn == 0 && due(identity.0)) {
-                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), &model.window, scratch)
+                let window = pools.get(&identity.0).unwrap_or(&model.window);
+                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), window, scratch)
                     .expect("a window that could be learned from only gains flows");
             }
         },
@@ -103,6 +131,9 @@ pub(crate) fn adapt(
 /// Whoever uses another agent's detector takes over its new one.
 fn share(owners: &Owners, now: Tick, rows: &mut [Row<'_, '_>]) {
     let next = now.after(1);
+    if !owners.is_shared() {
+        return;
+    }
     for index in 0..rows.len() {
         let owner = owners.of(rows[index].0.0).index();
         if owner != index && rows[owner].6.since == next {
@@ -153,7 +184,8 @@ fn infect(
     }
     // Probes are the last flows of the batch, in order (see `Source::observe`).
     let probes = siege.probes_of(identity.0);
-    let first = batch.flows.rows() - probes.len();
+    // Whoever is away receives nothing, probes included.
+    let Some(first) = batch.flows.rows().checked_sub(probes.len()) else { return };
     for (i, probe) in probes.iter().enumerate() {
         let worm = plan.scenario.campaigns[usize::from(probe.campaign)].kind == CampaignKind::Worm;
         let through = batch.blocked[first + i] == Blocked::No;

@@ -2,12 +2,15 @@
 //!
 //! The ledger itself is the caller's: it appends what the tick record holds, one atomic batch a tick.
 
+use std::sync::Arc;
+
 use bevy_ecs::system::{Res, ResMut};
 use phalanx_core::{AgentId, Purpose};
 
 use crate::adversary::{Moment, Populations};
 use crate::board::Board;
 use crate::mail::Mail;
+use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::scenario::AdversaryKind;
 use crate::standing::Standings;
@@ -22,19 +25,43 @@ pub(crate) fn commit(
     now: Res<Now>,
     populations: Res<Populations>,
     mut standings: ResMut<Standings>,
-    board: Res<Board>,
+    overlay: Res<Overlay>,
+    mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
 ) {
     tally.digest_decisions();
     audit(&plan, &now, &populations, &mut standings, &mut mail, &mut tally);
+    remember(&plan, &now, &overlay, &mut board);
     if board.confirmed.is_empty() {
         return;
     }
-    for to in (0..plan.agents).map(AgentId) {
-        let mut stream = plan.streams.stream(Purpose::DecisionMail, to.0, now.0);
-        board.confirmed.iter().for_each(|signature| mail.send_decision(to, signature, &mut stream));
+    let Board { confirmed, news, .. } = &mut *board;
+    match overlay.gossip {
+        // Whoever was asked knows how it ended, and passes it on.
+        Some(gossip) => confirmed.iter().for_each(|(signature, electors)| {
+            news.start(signature, electors.list(), &gossip, plan.agents);
+        }),
+        None => {
+            for to in (0..plan.agents).map(AgentId) {
+                let mut stream = plan.streams.stream(Purpose::DecisionMail, to.0, now.0);
+                confirmed.iter().for_each(|(signature, _)| mail.send_decision(to, signature, &mut stream));
+            }
+        }
     }
+}
+
+/// Keeps what agents that are away now will have to catch up with.
+fn remember(plan: &Plan, now: &Now, overlay: &Overlay, board: &mut Board) {
+    if overlay.presence.is_certain() {
+        return;
+    }
+    let life = plan.scenario.blacklist.life_ticks();
+    let Board { confirmed, history, .. } = board;
+    while history.front().is_some_and(|(tick, _)| now.0.since(*tick) >= life) {
+        history.pop_front();
+    }
+    history.extend(confirmed.iter().map(|(signature, _)| (now.0, Arc::clone(signature))));
 }
 
 /// Whoever shows an altered ledger is asked for its head by one other agent a tick. Any altered entry changes the root,
@@ -60,7 +87,7 @@ fn audit(
         let auditor = AgentId((agent.0 + 1 + stream.below(plan.agents - 1)) % plan.agents);
         let accomplice =
             populations.words(auditor).is_some_and(|words| words.kind == AdversaryKind::TamperLedger);
-        if mail.pass(HEAD_BYTES, &mut stream) && !accomplice {
+        if mail.pass(agent, auditor, HEAD_BYTES, &mut stream) && !accomplice {
             standings.observe(agent, false);
             tally.two_faced(agent);
         }

@@ -7,6 +7,7 @@ use phalanx_core::{AgentId, Decision, Outcome, Purpose, SignatureId, Vote, diges
 use crate::adversary::Populations;
 use crate::board::{Board, Electors, Proposal};
 use crate::mail::Mail;
+use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::protocol::Conversation;
 use crate::scenario::AdversaryKind;
@@ -18,6 +19,7 @@ pub(crate) fn decide(
     plan: Res<Plan>,
     now: Res<Now>,
     populations: Res<Populations>,
+    overlay: Res<Overlay>,
     mut mail: ResMut<Mail>,
     mut board: ResMut<Board>,
     mut tally: ResMut<Tally>,
@@ -26,8 +28,8 @@ pub(crate) fn decide(
     for vote in mail.take_votes() {
         board.vote(vote);
     }
-    let Board { open, confirmed, memory } = &mut *board;
-    confirmed.clear();
+    board.confirmed.clear();
+    let Board { open, memory, .. } = &mut *board;
     let mut two_faced = Vec::new();
     let mut decided = Vec::new();
     // What the rule may know is what was known at the beginning of the tick, so that the order of proposals does not
@@ -39,6 +41,7 @@ pub(crate) fn decide(
         let mut conversation = Conversation {
             mail: &mut mail,
             populations: &populations,
+            presence: &overlay.presence,
             ballots: &electorate.ballots,
             stream: plan.streams.stream(Purpose::Protocol, id.author.0, now.0),
             rounds: 0,
@@ -49,7 +52,7 @@ pub(crate) fn decide(
         }
     }
     for (id, outcome) in decided {
-        let proposal = open.remove(&id).expect("decided proposals are open ones");
+        let proposal = board.close(id);
         if outcome != Outcome::Undecided {
             let is_confirmed = outcome == Outcome::Confirmed;
             standings.observe(id.author, is_confirmed);
@@ -58,10 +61,10 @@ pub(crate) fn decide(
             }
         }
         electorate.poll(&plan, &standings, &proposal);
-        plan.scenario.consensus.rule.learn(&electorate.ballots, &electorate.standings, memory);
+        plan.scenario.consensus.rule.learn(&electorate.ballots, &electorate.standings, &mut board.memory);
         tally.decisions.push(decision(&proposal, outcome, &now, plan.agents));
         if outcome == Outcome::Confirmed {
-            confirmed.push(proposal.signature);
+            board.confirmed.push((proposal.signature, proposal.electors));
         }
     }
     for voter in two_faced {
@@ -154,7 +157,7 @@ fn verdict(
             return None;
         }
     };
-    let delay = (f64::from(conversation.rounds) * conversation.mail.latency_mean()).ceil() as u64;
+    let delay = (f64::from(conversation.rounds) * plan.latency_mean_ticks()).ceil() as u64;
     if delay > 0 && outcome != Outcome::Undecided {
         proposal.settled = Some((outcome, now.0.after(delay)));
         return None;

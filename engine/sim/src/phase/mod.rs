@@ -9,6 +9,7 @@
 
 pub(crate) mod adapt;
 pub(crate) mod commit;
+pub(crate) mod connect;
 pub(crate) mod decide;
 pub(crate) mod deliver;
 pub(crate) mod detect;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::by_agent;
 use crate::agent::{Batch, Host, Identity, Infection, Region};
+use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::traffic::{Siege, Site, Source};
 
@@ -34,10 +35,15 @@ pub(crate) fn observe(
     now: Res<Now>,
     source: Res<Source>,
     siege: Res<Siege>,
+    overlay: Res<Overlay>,
     mut agents: Query<(&Identity, &Host, &Region, &mut Batch)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     rows.par_iter_mut().for_each(|(identity, host, region, batch)| {
+        if !overlay.presence.is_up(identity.0) {
+            batch.flows.clear();
+            return;
+        }
         let site = Site { agent: identity.0, host: **host, region: **region };
         source.observe(site, now.0, siege.probes_of(site.agent), &plan.streams, &mut batch.flows);
     });

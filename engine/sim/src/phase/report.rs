@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::by_agent;
 use crate::adversary::{Moment, Populations, Reporting};
 use crate::agent::{Batch, Blacklist, Blocked, Evidence, Flagged, Identity, Inbox, Model, Outbox};
+use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::scenario::Grouping;
 use crate::standing::Standings;
@@ -21,12 +22,16 @@ pub(crate) fn report(
     now: Res<Now>,
     populations: Res<Populations>,
     standings: Res<Standings>,
+    overlay: Res<Overlay>,
     mut agents: Query<(&Identity, &Model, &Batch, &Blacklist, &mut Evidence, &mut Inbox, &mut Outbox)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     rows.par_iter_mut().for_each(|row| {
         let (identity, model, batch, blacklist, evidence, inbox, outbox) = row;
         let author = identity.0;
+        if !overlay.presence.is_up(author) {
+            return;
+        }
         let moment = Moment { now: now.0, trust: standings.trust(author) };
         let mut at_most = plan.scenario.signature.per_tick_max.get() as usize;
         let mut drafts: Vec<Signature> = match populations.reporting(author, moment) {

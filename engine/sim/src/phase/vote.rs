@@ -64,7 +64,7 @@ pub(crate) fn vote(
             }
             let deadline = u64::from(plan.scenario.consensus.deadline_ticks);
             let age = now.0.since(vote.signature.tick);
-            mail.send_vote(vote, if late { deadline.saturating_sub(age) } else { 0 }, &mut stream);
+            mail.send_vote(vote, if late { deadline.saturating_sub(age) as u32 } else { 0 }, &mut stream);
         }
     }
 }

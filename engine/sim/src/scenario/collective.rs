@@ -22,6 +22,9 @@ pub struct Consensus {
     pub electorate: Electorate,
     /// Probability, before any vote, that a report is true; for the rules that weigh evidence.
     pub prior: Fraction,
+    /// Whether a report of an indicator that is being voted on already counts as support for that proposal instead of
+    /// opening its own.
+    pub merge: bool,
 }
 
 impl Default for Consensus {
@@ -32,6 +35,7 @@ impl Default for Consensus {
             deadline_ticks: 6,
             electorate: Electorate::All,
             prior: Fraction::new(0.5),
+            merge: false,
         }
     }
 }
@@ -43,6 +47,13 @@ pub enum Electorate {
     /// Everybody but its author.
     #[default]
     All,
+    /// The author's neighbours in the network.
+    Neighbours,
+    /// A committee that anybody can recompute from the last tree head of the ledger and the report's number.
+    Committee {
+        /// Its members, without the author.
+        size: Positive,
+    },
 }
 
 /// What agents learn of each other from how their votes and reports turned out.

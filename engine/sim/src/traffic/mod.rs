@@ -82,8 +82,9 @@ impl Source {
         }
     }
 
-    /// The flows an agent knows before tick 0: at least `count`, or its training records.
-    pub(crate) fn warm_up(&self, site: Site, count: usize, streams: &Streams) -> FlowBatch {
+    /// The flows an agent knows before tick 0: at least `count`, or its training records. A `brief` acquaintance need not
+    /// have lasted for a day.
+    pub(crate) fn warm_up(&self, site: Site, count: usize, brief: bool, streams: &Streams) -> FlowBatch {
         let mut all = FlowBatch::new(self.schema().width());
         let mut stream: Stream = streams.stream(Purpose::WarmUp, site.agent.0, Tick(0));
         match self {
@@ -98,6 +99,7 @@ impl Source {
                     let days = (tick + 1) / hosts.day_ticks();
                     if days >= 1 && (all.rows() >= count || days >= WARM_UP_DAYS_MAX)
                         || all.rows() >= 64 * count
+                        || brief && all.rows() >= count
                     {
                         break;
                     }
