@@ -13,10 +13,17 @@ use crate::commands::capture::CaptureCommand;
 use crate::commands::detect::DetectCommand;
 use crate::commands::golden::GoldenCommand;
 use crate::commands::ledger::LedgerCommand;
+use crate::commands::plan::PlanArgs;
+use crate::commands::replay::{DiffArgs, ReplayArgs, VerifyArgs};
+use crate::commands::report::ReportArgs;
+use crate::commands::resume::{ExtendArgs, MergeArgs, ResumeArgs, StatusArgs};
 use crate::commands::run::RunArgs;
 use crate::commands::scenario::ScenarioCommand;
 use crate::commands::selftest::SelftestArgs;
-use crate::commands::{capture, detect, golden, ledger, run, scenario, selftest};
+use crate::commands::swarm::SwarmArgs;
+use crate::commands::{
+    capture, detect, golden, ledger, plan, replay, report, resume, run, scenario, selftest, swarm,
+};
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
 use crate::terminal::{complain, render};
@@ -36,9 +43,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a scenario
+    /// Run a scenario, or the campaign of runs that it stands for
     #[command(after_help = TABLE)]
     Run(Box<RunArgs>),
+    /// Show the runs, their seeds and what they would take, without running them
+    Plan(Box<PlanArgs>),
+    /// Go on with a campaign that was interrupted or killed
+    Resume(ResumeArgs),
+    /// Add replicates to a campaign
+    Extend(ExtendArgs),
+    /// Put the shards of a campaign together
+    Merge(MergeArgs),
+    /// Say how far a campaign is
+    Status(StatusArgs),
+    /// Do a recorded run again and compare
+    Replay(ReplayArgs),
+    /// Repeat a sample of recorded runs and compare
+    Verify(VerifyArgs),
+    /// Compare two output folders run by run
+    Diff(DiffArgs),
+    /// Make a page (or Markdown) of a campaign
+    Report(ReportArgs),
+    /// Check random scenarios by what must hold of every run
+    Swarm(SwarmArgs),
     /// Check, show and describe scenario files
     #[command(subcommand)]
     Scenario(ScenarioCommand),
@@ -101,6 +128,16 @@ pub fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Run(args) => run::run(args, cli.log.quiet),
+        Command::Plan(args) => plan::plan(args),
+        Command::Resume(args) => resume::resume(args, cli.log.quiet),
+        Command::Extend(args) => resume::extend(args, cli.log.quiet),
+        Command::Merge(args) => resume::merge(args),
+        Command::Status(args) => resume::status(args),
+        Command::Replay(args) => replay::replay(args),
+        Command::Verify(args) => replay::verify(args),
+        Command::Diff(args) => replay::diff(args),
+        Command::Report(args) => report::report(args),
+        Command::Swarm(args) => swarm::swarm(args),
         Command::Scenario(command) => scenario::scenario(command),
         Command::Capture(command) => capture::capture(command, cli.log.quiet),
         Command::Detect(command) => detect::detect(command, cli.log.quiet),

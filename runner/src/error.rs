@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::evaluation::EvaluationError;
 use crate::exit::Exit;
+use crate::plan::PlanError;
 use crate::scenario::ScenarioError;
 use crate::size::Bytes;
 
@@ -21,6 +22,10 @@ pub enum RunnerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Scenario(#[from] ScenarioError),
+    /// A study is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plan(#[from] PlanError),
     /// A capture, or its map, is wrong.
     #[error("{field}: {problem}")]
     #[diagnostic(help("change `{field}` in the scenario or with --set {field}=…, or mend the file"))]
@@ -100,6 +105,26 @@ pub enum RunnerError {
         /// Which.
         folder: PathBuf,
     },
+    /// A folder that is no output folder, or one that was damaged.
+    #[error("{}: {problem}", .path.display())]
+    #[diagnostic(help("name an output folder of `runner run`; a damaged one has to be run anew"))]
+    BadFolder {
+        /// Folder or file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A campaign that cannot go on as it began.
+    #[error("{}: {problem}", .folder.display())]
+    #[diagnostic(help("{remedy}"))]
+    Resume {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is in the way.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The system refused.
     #[error("cannot {action} {}: {source}", .path.display())]
     #[diagnostic(help("check that the disk has room and that you may write there"))]
@@ -146,6 +171,13 @@ pub enum RunnerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// A golden would hold what no commit computes.
+    #[error("{changed} has changes that are not committed")]
+    #[diagnostic(help("commit first, so that a golden belongs to a commit; or give --force"))]
+    DirtyEngine {
+        /// The first such file.
+        changed: String,
+    },
     /// `--set` while refreshing all goldens.
     #[error("--set and --name concern one scenario: name it")]
     #[diagnostic(help(
@@ -163,6 +195,7 @@ impl RunnerError {
             Self::Ledger(error) if error.is_mismatch() => Exit::Mismatch,
             Self::Ledger(_) | Self::Io { .. } => Exit::Tool,
             Self::Scenario(_)
+            | Self::Plan(_)
             | Self::Capture { .. }
             | Self::CaptureFile(_)
             | Self::MapFile { .. }
@@ -173,10 +206,13 @@ impl RunnerError {
             | Self::FolderTaken { .. }
             | Self::FolderIsFile { .. }
             | Self::FolderLocked { .. }
+            | Self::BadFolder { .. }
+            | Self::Resume { .. }
             | Self::NoLedger { .. }
             | Self::NoGolden { .. }
             | Self::BadGolden { .. }
             | Self::Evaluation(_)
+            | Self::DirtyEngine { .. }
             | Self::BlessNeedsScenario => Exit::BadInput,
         }
     }

@@ -27,7 +27,7 @@ Exit codes:
     2  usage or bad input (scenario, capture); nothing was written
     3  finished, but some run failed
     4  golden, verify, ledger or fingerprint mismatch
-  130  interrupted";
+  130  interrupted; `runner resume` goes on";
 
 impl Exit {
     /// The number.

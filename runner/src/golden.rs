@@ -7,11 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use phalanx_ledger::MemoryStore;
+use phalanx_sim::Pool;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::chain::Chain;
 use crate::error::RunnerError;
 use crate::output::write_whole;
 use crate::plan::PlannedRun;
@@ -68,19 +69,20 @@ impl Golden {
             set.iter().map(|s| Override::from_flag(s)).collect::<Result<_, _>>()?;
         let file = base.join(scenario);
         let loaded = load(&file, &overrides)?;
-        let job = Job::open(&loaded, threads)?;
-        let run = PlannedRun { run_id: 0, seed: loaded.scenario.seed, rep: 0 };
-        let simulation = job.build(&run)?;
+        let seed = loaded.scenario.seed;
+        let job = Job::open(loaded)?;
+        let pool = Pool::new(threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
+        let simulation = job.build(seed, &pool)?;
         let mut fingerprints = Vec::new();
         let start = std::time::Instant::now();
-        let ended = job.drive(&run, simulation, MemoryStore::new(), |tick| {
+        let ended = job.drive(simulation, Chain::root_only(job.digest(), seed), None, |tick| {
             fingerprints.push(tick.fingerprint.to_string()[..DIGITS].to_owned());
             Ok(())
         })?;
         if let Ended::Panicked(reason) = &ended {
             return Err(RunnerError::BadGolden { path: file, reason: format!("the run failed: {reason}") });
         }
-        let record: RunRecord = job.record(&run, ended, start).without_timing();
+        let record: RunRecord = job.record(&PlannedRun::FIRST, seed, ended, start, threads).without_timing();
         let record = serde_json::to_value(&record).expect("a record is plain data with text keys");
         Ok(Self { format: FORMAT, scenario: scenario.to_owned(), set: set.to_vec(), fingerprints, record })
     }
@@ -148,7 +150,16 @@ impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown =
             |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
-        write!(f, "{}: {} → {}", self.path, shown(&self.from), shown(&self.to))
+        write!(f, "{}: {} → {}", self.path, shown(&self.from), shown(&self.to))?;
+        // No tolerance: whatever moved is shown, with how far, so that a rounding is told from a change of behaviour.
+        let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64);
+        match number(&self.from).zip(number(&self.to)) {
+            Some((from, to)) if from != 0.0 => {
+                write!(f, "  (by {:+.3e}, {:+.2} %)", to - from, (to / from - 1.0) * 100.0)
+            }
+            Some((from, to)) => write!(f, "  (by {:+.3e})", to - from),
+            None => Ok(()),
+        }
     }
 }
 
@@ -247,7 +258,10 @@ mod tests {
         let difference = before.compare(&after);
         assert_eq!(difference.first_tick, Some(1));
         let moved: Vec<String> = difference.moved.iter().map(ToString::to_string).collect();
-        assert_eq!(moved, ["a.b: 1 → 2", "gone: 2.5 → absent", "new: absent → true"]);
+        assert_eq!(
+            moved,
+            ["a.b: 1 → 2  (by +1.000e0, +100.00 %)", "gone: 2.5 → absent", "new: absent → true"]
+        );
         assert!(before.compare(&before).is_none());
     }
 }

@@ -22,8 +22,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod analysis;
+pub mod batch;
+pub mod campaign;
+pub mod chain;
 pub mod cli;
 pub mod commands;
+pub mod document;
 pub mod error;
 pub mod evaluation;
 pub mod exit;
@@ -37,8 +42,10 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
+pub mod series;
 pub mod size;
 pub mod statistics;
+pub mod swarm;
 pub mod table;
 pub mod terminal;
 pub mod traffic;

@@ -47,9 +47,11 @@ impl OutFolder {
             return Ok(());
         }
         let folder = folder.to_owned();
-        let locked = File::open(folder.join(LOCK))
-            .is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-        Err(if locked { RunnerError::FolderLocked { folder } } else { RunnerError::FolderTaken { folder } })
+        Err(if Self::is_locked(&folder) {
+            RunnerError::FolderLocked { folder }
+        } else {
+            RunnerError::FolderTaken { folder }
+        })
     }
 
     /// Takes a new folder `stem` inside `parent`, or `stem-2`, `stem-3` … if that exists.
@@ -68,6 +70,21 @@ impl OutFolder {
             }
         }
         unreachable!("four billion folders of one name")
+    }
+
+    /// Takes a folder that an earlier process wrote to.
+    ///
+    /// # Errors
+    /// If it is locked by another process or cannot be locked.
+    pub fn reopen(folder: &Path) -> Result<Self, RunnerError> {
+        Self::lock(folder.to_owned())
+    }
+
+    /// Whether a process writes to the folder now.
+    #[must_use]
+    pub fn is_locked(folder: &Path) -> bool {
+        File::open(folder.join(LOCK))
+            .is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     fn lock(path: PathBuf) -> Result<Self, RunnerError> {

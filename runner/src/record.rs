@@ -3,23 +3,27 @@
 use phalanx_sim::summary::{
     CampaignSummary, Consensus, Detection, Network, Sharing, Signatures, Summary, TimeToDetect, Trust,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::plan::PlannedRun;
+
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It reached its last tick.
     Ok,
     /// It panicked; its figures are missing.
     Failed,
+    /// It took longer than `--timeout`; its figures are missing.
+    Timeout,
     /// It was stopped by Ctrl-C; its figures are missing.
     Interrupted,
 }
 
 /// What a run was and what came of it. The order of fields is the order in every file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Position in the plan.
     pub run_id: u32,
@@ -29,7 +33,7 @@ pub struct RunRecord {
     pub seed: u64,
     /// Number of the replicate.
     pub rep: u32,
-    /// What `--set` changed: path → value.
+    /// What `--set` and factors changed: path → value.
     pub params: Map<String, Value>,
     /// How it ended.
     pub status: Status,
@@ -58,12 +62,12 @@ pub struct RunRecord {
     /// The same by campaign.
     pub campaigns: Vec<CampaignSummary>,
     /// Speed and size. Not part of the result: goldens and `runs.csv` leave it out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
 }
 
 /// The ledger of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LedgerRecord {
     /// Number of entries, genesis included.
     pub entries: Option<u64>,
@@ -72,7 +76,7 @@ pub struct LedgerRecord {
 }
 
 /// What a run took on this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Seconds from the first tick to the last.
     pub wall_s: f64,
@@ -85,6 +89,32 @@ pub struct Timing {
 }
 
 impl RunRecord {
+    /// The record of a run of which nothing is known but what was planned.
+    #[must_use]
+    pub fn blank(scenario: &str, run: &PlannedRun, seed: u64, status: Status) -> Self {
+        Self {
+            run_id: run.run_id,
+            scenario: scenario.to_owned(),
+            seed,
+            rep: run.rep,
+            params: Map::new(),
+            status,
+            agents: 0,
+            ticks: 0,
+            fingerprint: None,
+            ledger: LedgerRecord::default(),
+            detection: None,
+            signatures: None,
+            time_to_detect: None,
+            consensus: None,
+            network: None,
+            trust: None,
+            sharing: None,
+            campaigns: Vec::new(),
+            timing: None,
+        }
+    }
+
     /// Fills in the figures of a run that ended well.
     pub fn complete(&mut self, summary: Summary, fingerprint: String, ledger: LedgerRecord) {
         let Summary { detection, signatures, time_to_detect, consensus, network, trust, sharing, campaigns } =

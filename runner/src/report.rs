@@ -16,9 +16,9 @@ const PER_LINE: usize = 3;
 /// One named figure.
 type Cell = (&'static str, String);
 
-/// The report of one run. `ledger` is the folder of its ledger.
+/// The report of one run. `ledger` is the folder of its ledger, if it is kept.
 #[must_use]
-pub fn run(record: &RunRecord, ledger: &Path, style: Style) -> String {
+pub fn run(record: &RunRecord, ledger: Option<&Path>, style: Style) -> String {
     let mut text = heading(record, style);
     for (label, cells) in blocks(record) {
         block(&mut text, label, &cells, style);
@@ -31,28 +31,98 @@ pub fn run(record: &RunRecord, ledger: &Path, style: Style) -> String {
     text
 }
 
-/// The report of several replicates: a line a run, then the spread of the figures that matter most.
+/// Figures of the table of configurations: heading, column, digits.
+const KEY_FIGURES: [(&str, &str, usize); 5] = [
+    ("F1", "detection.f1", 3),
+    ("ROC-AUC", "detection.roc_auc", 3),
+    ("confirmed", "signatures.confirmed", 1),
+    ("gain", "time_to_detect.gain", 2),
+    ("KiB sent", "network.bytes", 1),
+];
+
+/// The report of several runs: a line a run if they are few, then a line a configuration with means and half-widths
+/// of their 95 % intervals; of a single configuration all figures.
 #[must_use]
-pub fn replicates(records: &[RunRecord], statistics: &[Statistic], style: Style) -> String {
-    let mut text = String::new();
-    if let Some(first) = records.first() {
-        text += &style.bold(&format!(
-            "{} · {} agents × {} ticks · {} runs",
-            first.scenario,
-            first.agents,
-            first.ticks,
-            records.len()
-        ));
-        text += "\n\n";
+pub fn campaign(
+    name: &str,
+    runs: u32,
+    records: &[RunRecord],
+    configurations: &[Vec<Statistic>],
+    hidden: u32,
+    style: Style,
+) -> String {
+    let mut text = style.bold(&format!(
+        "{name} · {} runs of {} configurations",
+        count(u64::from(runs)),
+        count(configurations.len() as u64 + u64::from(hidden))
+    ));
+    text += "\n\n";
+    if !records.is_empty() {
+        each_run(&mut text, records, style);
+        text.push('\n');
     }
-    text += &style.dim(&format!(
+    if let ([only], 0) = (configurations, hidden) {
+        text +=
+            &style.dim(&format!("{:<34} {:>5} {:>12} {:>12} {:>12}", "figure", "n", "mean", "± 95 %", "sd"));
+        text.push('\n');
+        for s in only.iter().filter(|s| !s.metric.starts_with("campaigns.")) {
+            let (mean, half, sd) = (number(s.mean, 4), number(half_width(s), 4), number(s.sd, 4));
+            text += &format!("{:<34} {:>5} {mean:>12} {half:>12} {sd:>12}\n", s.metric, s.n);
+        }
+        return text;
+    }
+    let headings: String = KEY_FIGURES.iter().map(|(name, ..)| format!(" {name:>15}")).collect();
+    text += &style.dim(&format!("{:>5} {:>4}{headings}  {}", "conf", "n", "parameters"));
+    text.push('\n');
+    for statistics in configurations {
+        let Some(first) = statistics.first() else { continue };
+        let figures: String = KEY_FIGURES
+            .iter()
+            .map(|(_, metric, digits)| {
+                let scale = if *metric == "network.bytes" { 1024.0 } else { 1.0 };
+                let found = statistics.iter().find(|s| s.metric == *metric);
+                let mean = number(found.and_then(|s| s.mean).map(|x| x / scale), *digits);
+                let half = found
+                    .and_then(half_width)
+                    .map_or_else(String::new, |x| format!(" ±{:.digits$}", x / scale));
+                format!(" {:>15}", mean + &half)
+            })
+            .collect();
+        let n = statistics.iter().map(|s| s.n).max().unwrap_or(0);
+        let failures =
+            if first.failures > 0 { format!("  ({} failed)", first.failures) } else { String::new() };
+        text += &format!("{:>5} {n:>4}{figures}  {}{failures}\n", first.configuration, parameters(first));
+    }
+    if hidden > 0 {
+        text += &style.dim(&format!("  … and {} more in summary.csv", count(u64::from(hidden))));
+        text.push('\n');
+    }
+    text
+}
+
+fn half_width(s: &Statistic) -> Option<f64> {
+    s.ci95_high.zip(s.mean).map(|(high, mean)| high - mean)
+}
+
+/// `quorum=0.6 loss=0.1`: the last part of each path is enough for a person.
+fn parameters(s: &Statistic) -> String {
+    let short = |path: &str| path.rsplit('.').next().unwrap_or(path).to_owned();
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => shortened(&other.to_string(), 24),
+    };
+    s.params.iter().map(|(path, v)| format!("{}={}", short(path), value(v))).collect::<Vec<_>>().join(" ")
+}
+
+fn each_run(text: &mut String, records: &[RunRecord], style: Style) {
+    *text += &style.dim(&format!(
         "{:>5} {:>20} {:>12} {:>8} {:>8} {:>8} {:>8}",
         "run", "seed", "status", "F1", "ROC-AUC", "gain", "wall s"
     ));
     text.push('\n');
     for record in records {
         let detection = record.detection.as_ref();
-        text += &format!(
+        *text += &format!(
             "{:>5} {:>20} {:>12} {:>8} {:>8} {:>8} {:>8}\n",
             record.run_id,
             record.seed,
@@ -63,13 +133,6 @@ pub fn replicates(records: &[RunRecord], statistics: &[Statistic], style: Style)
             number(record.timing.map(|t| t.wall_s), 2),
         );
     }
-    text.push('\n');
-    text += &style.dim(&format!("{:<34} {:>4} {:>14} {:>14}", "figure", "n", "mean", "sd"));
-    text.push('\n');
-    for s in statistics.iter().filter(|s| !s.metric.starts_with("campaigns.")) {
-        text += &format!("{:<34} {:>4} {:>14} {:>14}\n", s.metric, s.n, number(s.mean, 4), number(s.sd, 4));
-    }
-    text
 }
 
 fn heading(record: &RunRecord, style: Style) -> String {
@@ -91,6 +154,7 @@ fn status(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
         Status::Failed => "failed",
+        Status::Timeout => "out of time",
         Status::Interrupted => "interrupted",
     }
 }
@@ -234,11 +298,13 @@ fn campaigns(text: &mut String, campaigns: &[CampaignSummary], style: Style) {
     }
 }
 
-fn ledger_block(text: &mut String, record: &RunRecord, folder: &Path, style: Style) {
+fn ledger_block(text: &mut String, record: &RunRecord, folder: Option<&Path>, style: Style) {
     let root = record.ledger.root.as_deref().map_or_else(undefined, |root| format!("{}…", &root[..12]));
     let cells = [("entries", record.ledger.entries.map_or_else(undefined, count)), ("root", root)];
     block(text, "ledger", &cells, style);
-    *text += &format!("{:LABEL$}{}\n", "", style.dim(&folder.display().to_string()));
+    if let Some(folder) = folder {
+        *text += &format!("{:LABEL$}{}\n", "", style.dim(&folder.display().to_string()));
+    }
 }
 
 pub(crate) fn shortened(name: &str, limit: usize) -> String {

@@ -2,18 +2,20 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use phalanx_core::{Fingerprint, Signature};
-use phalanx_ledger::{Entry, Ledger, LedgerKey, LedgerStore};
+use phalanx_ledger::Entry;
 use phalanx_sim::scenario::Scenario;
 use phalanx_sim::summary::Summary;
-use phalanx_sim::{SimError, Simulation, TickRecord};
+use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
 
+use crate::chain::Chain;
 use crate::error::RunnerError;
 use crate::plan::PlannedRun;
-use crate::record::{LedgerRecord, RunRecord, Status, Timing, hex};
+use crate::record::{LedgerRecord, RunRecord, Status, Timing};
 use crate::scenario::Loaded;
 use crate::size::peak_rss_bytes;
 use crate::traffic::Source;
@@ -21,13 +23,13 @@ use crate::traffic::Source;
 /// Set by Ctrl-C; runs end at their next tick.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A scenario whose traffic is open, so that runs of it differ in their seed alone.
+/// A resolved scenario whose traffic is open, so that runs of it differ in their seed alone.
 #[derive(Debug)]
-pub struct Job<'a> {
-    loaded: &'a Loaded,
-    source: Source,
+pub struct Job {
+    loaded: Loaded,
+    portable: Scenario,
+    source: Arc<Source>,
     digest: [u8; 32],
-    threads: usize,
 }
 
 /// How a run ended.
@@ -37,6 +39,8 @@ pub enum Ended {
     Finished(Box<Finished>),
     /// By Ctrl-C.
     Interrupted,
+    /// By `--timeout`.
+    TimedOut,
     /// By a panic; the payload's text.
     Panicked(String),
 }
@@ -47,22 +51,44 @@ pub struct Finished {
     summary: Summary,
     fingerprint: Fingerprint,
     ledger: LedgerRecord,
+    curves: Curves,
 }
 
-impl<'a> Job<'a> {
-    /// Opens the scenario's traffic; `threads` is the size of a run's own pool.
+impl Finished {
+    /// What the run looks like when it is drawn.
+    #[must_use]
+    pub fn curves(&self) -> &Curves {
+        &self.curves
+    }
+}
+
+impl Job {
+    /// Opens the scenario's traffic.
     ///
     /// # Errors
     /// If a file is missing or its map is wrong.
-    pub fn open(loaded: &'a Loaded, threads: usize) -> Result<Self, RunnerError> {
-        let source = Source::open(&loaded.scenario)?;
-        let digest = loaded.digest(&source.digests());
-        Ok(Self { loaded, source, digest, threads })
+    pub fn open(loaded: Loaded) -> Result<Self, RunnerError> {
+        let source = Arc::new(Source::open(&loaded.scenario)?);
+        Ok(Self::with_source(loaded, source))
+    }
+
+    /// With traffic that is open already, for a scenario of the same traffic and number of agents.
+    #[must_use]
+    pub fn with_source(loaded: Loaded, source: Arc<Source>) -> Self {
+        let digests = source.digests();
+        let (portable, digest) = (loaded.portable(&digests), loaded.digest(&digests));
+        Self { loaded, portable, source, digest }
+    }
+
+    /// The scenario.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// The traffic's source.
     #[must_use]
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
@@ -72,55 +98,50 @@ impl<'a> Job<'a> {
         self.digest
     }
 
-    /// Threads of a run's pool.
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        self.threads
-    }
-
     /// Builds the world of a run.
     ///
     /// # Errors
     /// If the traffic cannot be read, or does not fit the scenario.
-    pub fn build(&self, run: &PlannedRun) -> Result<Simulation, RunnerError> {
-        let input = self.source.input(run.seed)?;
-        let scenario = Scenario { seed: run.seed, ..self.loaded.portable(&self.source.digests()) };
-        Simulation::new(&scenario, input, self.threads).map_err(|error| match error {
+    pub fn build(&self, seed: u64, pool: &Pool) -> Result<Simulation, RunnerError> {
+        let input = self.source.input(seed)?;
+        let scenario = Scenario { seed, ..self.portable.clone() };
+        Simulation::on(pool, &scenario, input).map_err(|error| match error {
             SimError::Contradiction(contradiction) => self.loaded.contradiction(contradiction).into(),
             other => RunnerError::Simulation(Box::new(other)),
         })
     }
 
-    /// Runs to the last tick. `observe` sees every tick's record, after it is in the ledger.
+    /// Runs to the last tick, or until a tick ends more than `timeout` after `start`. `observe` sees every tick's
+    /// record, after it is in the ledger.
     ///
     /// # Errors
     /// If the ledger cannot be written, or `observe` fails. A panic is not an error but a way to end.
-    pub fn drive<S: LedgerStore>(
+    pub fn drive(
         &self,
-        run: &PlannedRun,
         mut simulation: Simulation,
-        store: S,
+        mut chain: Chain,
+        timeout: Option<(Instant, Duration)>,
         mut observe: impl FnMut(&TickRecord) -> Result<(), RunnerError>,
     ) -> Result<Ended, RunnerError> {
         let ticks = u64::from(self.loaded.scenario.ticks.get());
-        let key = LedgerKey::from_seed(run.seed);
-        let mut ledger = Ledger::create(store, key, self.digest, env!("CARGO_PKG_VERSION"), run.seed)?;
         let stepping = move || {
             let mut fingerprint = Fingerprint::default();
-            for tick in 0..ticks {
+            for tick in simulation.tick().0..ticks {
                 if INTERRUPTED.load(Ordering::Relaxed) {
                     return Ok(Ended::Interrupted);
                 }
+                if timeout.is_some_and(|(start, limit)| start.elapsed() > limit) {
+                    return Ok(Ended::TimedOut);
+                }
                 let record = simulation.step();
                 fingerprint = record.fingerprint;
-                let entries = entries(&record, tick + 1 == ticks);
-                ledger.append_tick(record.tick, &entries)?;
+                chain.append(record.tick, &entries(&record, tick + 1 == ticks))?;
                 observe(&record)?;
             }
             let summary = simulation.summary();
-            let head = ledger.finish()?;
-            let ledger = LedgerRecord { entries: Some(head.size), root: Some(hex(&head.root)) };
-            Ok(Ended::Finished(Box::new(Finished { summary, fingerprint, ledger })))
+            let ledger = chain.finish()?;
+            let curves = simulation.curves();
+            Ok(Ended::Finished(Box::new(Finished { summary, fingerprint, ledger, curves })))
         };
         // Everything that a panic could leave half done is owned by the closure and dropped with it.
         catch_unwind(AssertUnwindSafe(stepping)).unwrap_or_else(|panic| Ok(Ended::Panicked(text_of(&*panic))))
@@ -128,58 +149,47 @@ impl<'a> Job<'a> {
 
     /// The record of a run that has not ended.
     #[must_use]
-    pub fn blank_record(&self, run: &PlannedRun) -> RunRecord {
+    pub fn blank_record(&self, run: &PlannedRun, seed: u64, status: Status) -> RunRecord {
         RunRecord {
-            run_id: run.run_id,
-            scenario: self.loaded.name.clone(),
-            seed: run.seed,
-            rep: run.rep,
             params: self.loaded.params.clone(),
-            status: Status::Failed,
             agents: self.loaded.scenario.agents.get(),
             ticks: self.loaded.scenario.ticks.get(),
-            fingerprint: None,
-            ledger: LedgerRecord::default(),
-            detection: None,
-            signatures: None,
-            time_to_detect: None,
-            consensus: None,
-            network: None,
-            trust: None,
-            sharing: None,
-            campaigns: Vec::new(),
-            timing: None,
+            ..RunRecord::blank(&self.loaded.name, run, seed, status)
         }
     }
 
     /// The record of a run that began at `start`.
     #[must_use]
-    pub fn record(&self, run: &PlannedRun, ended: Ended, start: Instant) -> RunRecord {
+    pub fn record(
+        &self,
+        run: &PlannedRun,
+        seed: u64,
+        ended: Ended,
+        start: Instant,
+        threads: usize,
+    ) -> RunRecord {
         let wall_s = start.elapsed().as_secs_f64();
-        let mut record = self.blank_record(run);
+        let mut record = self.blank_record(run, seed, Status::Failed);
         let agent_ticks = f64::from(record.agents) * f64::from(record.ticks);
         let mut speed = None;
         match ended {
             Ended::Finished(finished) => {
-                let Finished { summary, fingerprint, ledger } = *finished;
+                let Finished { summary, fingerprint, ledger, .. } = *finished;
                 record.complete(summary, fingerprint.to_string(), ledger);
                 speed = (wall_s > 0.0).then(|| agent_ticks / wall_s);
             }
             Ended::Interrupted => record.status = Status::Interrupted,
+            Ended::TimedOut => record.status = Status::Timeout,
             Ended::Panicked(_) => record.status = Status::Failed,
         }
-        record.timing = Some(Timing {
-            wall_s,
-            agent_ticks_per_s: speed,
-            peak_rss_bytes: peak_rss_bytes(),
-            threads: self.threads,
-        });
+        record.timing =
+            Some(Timing { wall_s, agent_ticks_per_s: speed, peak_rss_bytes: peak_rss_bytes(), threads });
         record
     }
 }
 
 /// What a tick adds to the ledger: reports, decisions, and after the last tick the fingerprint.
-fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
+pub(crate) fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
     let reported = record.reported.iter().map(|signature| reported(signature));
     let decided = record.decisions.iter().cloned().map(Entry::Decided);
     let fingerprint =
@@ -198,7 +208,7 @@ fn reported(signature: &Signature) -> Entry {
     }
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
@@ -207,18 +217,56 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use phalanx_ledger::MemoryStore;
+    use crate::record::hex;
+    use phalanx_ledger::{Ledger, LedgerKey, MemoryStore, verify};
 
-    fn drive(observe: impl FnMut(&TickRecord) -> Result<(), RunnerError>) -> RunRecord {
+    fn job(text: &str) -> Job {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tiny.ron");
-        std::fs::write(&file, "(agents: 2, ticks: 3)").unwrap();
-        let loaded = crate::scenario::load(&file, &[]).unwrap();
-        let job = Job::open(&loaded, 1).unwrap();
-        let run = PlannedRun { run_id: 0, seed: 1, rep: 0 };
-        let simulation = job.build(&run).unwrap();
-        let ended = job.drive(&run, simulation, MemoryStore::new(), observe).unwrap();
-        job.record(&run, ended, Instant::now())
+        std::fs::write(&file, text).unwrap();
+        Job::open(crate::scenario::load(&file, &[]).unwrap()).unwrap()
+    }
+
+    fn drive(observe: impl FnMut(&TickRecord) -> Result<(), RunnerError>) -> RunRecord {
+        let job = job("(agents: 2, ticks: 3)");
+        let simulation = job.build(1, &Pool::new(1).unwrap()).unwrap();
+        let ended = job.drive(simulation, Chain::root_only(job.digest(), 1), None, observe).unwrap();
+        job.record(&PlannedRun::FIRST, 1, ended, Instant::now(), 1)
+    }
+
+    #[test]
+    fn the_root_alone_is_that_of_the_ledger() {
+        let job = job("(agents: 6, ticks: 8, campaigns: [(kind: PortScan, start: 1)])");
+        let pool = Pool::new(1).unwrap();
+        let mut ledger = Ledger::create(
+            MemoryStore::new(),
+            LedgerKey::from_seed(9),
+            job.digest(),
+            env!("CARGO_PKG_VERSION"),
+            9,
+        )
+        .unwrap();
+        let chain = Chain::root_only(job.digest(), 9);
+        let ended = job
+            .drive(job.build(9, &pool).unwrap(), chain, None, |tick| {
+                ledger.append_tick(tick.tick, &entries(tick, tick.tick.0 == 7)).unwrap();
+                Ok(())
+            })
+            .unwrap();
+        let record = job.record(&PlannedRun::FIRST, 9, ended, Instant::now(), 1);
+        let report = verify(ledger.store()).unwrap();
+        assert!(report.head.size > 2, "something was reported");
+        assert_eq!(record.ledger.root, Some(hex(&report.head.root)));
+        assert_eq!(record.ledger.entries, Some(report.head.size));
+    }
+
+    #[test]
+    fn a_run_out_of_time_says_so() {
+        let job = job("(agents: 2, ticks: 3)");
+        let simulation = job.build(1, &Pool::new(1).unwrap()).unwrap();
+        let timeout = Some((Instant::now() - Duration::from_secs(9), Duration::from_secs(1)));
+        let ended = job.drive(simulation, Chain::root_only([0; 32], 1), timeout, |_| Ok(())).unwrap();
+        assert_eq!(job.record(&PlannedRun::FIRST, 1, ended, Instant::now(), 1).status, Status::Timeout);
     }
 
     #[test]
@@ -231,10 +279,14 @@ mod tests {
         assert_eq!(fine.status, Status::Ok);
 
         // Its row has the columns of the others, and empty cells.
-        let table = crate::table::Table::of(&[failed, fine.clone()]);
-        assert_eq!(table.columns, crate::table::Table::of(&[fine]).columns);
-        let f1 = table.columns.iter().position(|c| c == "detection.flows").unwrap();
-        assert!(table.rows[0][f1].is_null() && table.rows[1][f1].is_number());
+        let mut columns = crate::table::Columns::default();
+        columns.add(&failed);
+        columns.add(&fine);
+        let mut fine_alone = crate::table::Columns::default();
+        fine_alone.add(&fine);
+        assert_eq!(columns, fine_alone);
+        let f1 = columns.names().iter().position(|c| c == "detection.flows").unwrap();
+        assert!(columns.row(&failed)[f1].is_null() && columns.row(&fine)[f1].is_number());
     }
 
     #[test]

@@ -3,42 +3,46 @@
 use phalanx_sim::summary::Summary;
 use serde_json::{Map, Value};
 
-use crate::record::{RunRecord, Status};
+use crate::record::{LedgerRecord, RunRecord, Status};
 
-/// Columns in the order of the run record, and one row a run. An undefined value is an empty cell.
-#[derive(Debug, PartialEq)]
-pub struct Table {
-    /// Names.
-    pub columns: Vec<String>,
-    /// Values by column.
-    pub rows: Vec<Vec<Value>>,
-}
+/// Columns in the order of the run record, of one record after another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns(Vec<String>);
 
-impl Table {
-    /// A row for every run.
-    #[must_use]
-    pub fn of(records: &[RunRecord]) -> Self {
-        let flat: Vec<Vec<(String, Value)>> = records.iter().map(flatten).collect();
-        // The columns of a run that failed are those of one that did not.
-        let mut columns: Vec<String> = records.first().map(template).unwrap_or_default();
-        for (column, _) in flat.iter().flatten() {
-            let block_of_failed_run = columns.iter().any(|c| c.starts_with(&format!("{column}.")));
-            if !columns.contains(column) && !block_of_failed_run {
-                columns.push(column.clone());
+impl Columns {
+    /// Adds what a record has that those before it had not.
+    pub fn add(&mut self, record: &RunRecord) {
+        if self.0.is_empty() {
+            self.0 = template(record);
+        }
+        for (column, _) in flatten(record) {
+            // The block of a run that failed is a single empty cell; the columns are those of one that did not fail.
+            if !self.0.contains(&column) && !self.has_block(&column) {
+                self.0.push(column);
             }
         }
-        let cell = |row: &[(String, Value)], column: &String| {
-            row.iter().find(|(name, _)| name == column).map_or(Value::Null, |(_, value)| value.clone())
-        };
-        let rows = flat.iter().map(|row| columns.iter().map(|c| cell(row, c)).collect()).collect();
-        Self { columns, rows }
     }
 
-    /// The table as CSV, with a header line.
+    fn has_block(&self, name: &str) -> bool {
+        self.0.iter().any(|c| c.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Names.
     #[must_use]
-    pub fn to_csv(&self) -> String {
-        let rows = self.rows.iter().map(|row| row.iter().map(cell_text).collect());
-        csv_text(std::iter::once(self.columns.clone()).chain(rows))
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// A record's values by column. An undefined value is null.
+    #[must_use]
+    pub fn row(&self, record: &RunRecord) -> Vec<Value> {
+        let cells = flatten(record);
+        if cells.len() == self.0.len() && cells.iter().zip(&self.0).all(|((name, _), column)| name == column)
+        {
+            return cells.into_iter().map(|(_, value)| value).collect();
+        }
+        let mut by_name: std::collections::BTreeMap<String, Value> = cells.into_iter().collect();
+        self.0.iter().map(|column| by_name.remove(column).unwrap_or(Value::Null)).collect()
     }
 }
 
@@ -52,7 +56,9 @@ pub fn csv_text(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     String::from_utf8(bytes).expect("CSV of text is text")
 }
 
-fn cell_text(value: &Value) -> String {
+/// A value as a cell of a CSV file.
+#[must_use]
+pub fn cell_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -63,12 +69,14 @@ fn cell_text(value: &Value) -> String {
 fn template(record: &RunRecord) -> Vec<String> {
     let mut whole = record.without_timing();
     if whole.status != Status::Ok {
-        whole.complete(Summary::default(), String::new(), whole.ledger.clone());
+        whole.complete(Summary::default(), String::new(), LedgerRecord::default());
     }
     flatten(&whole).into_iter().map(|(column, _)| column).collect()
 }
 
-fn flatten(record: &RunRecord) -> Vec<(String, Value)> {
+/// Every scalar of a record with its path; parameters are one cell.
+#[must_use]
+pub fn flatten(record: &RunRecord) -> Vec<(String, Value)> {
     let mut tree =
         serde_json::to_value(record.without_timing()).expect("a record is plain data with text keys");
     // Paths and values of parameters are whatever the user gave: one cell holds them all.

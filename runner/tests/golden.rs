@@ -66,3 +66,20 @@ fn what_cannot_be_checked_is_said() {
     assert!(said.stdout.contains("ok  small"), "the others are still checked: {}", said.stdout);
     assert!(said.stderr.contains("golden/broken.ron"), "{}", said.stderr);
 }
+
+#[test]
+fn goldens_are_blessed_from_committed_engines_only() {
+    let bench = bench();
+    let git = |arguments: &[&str]| {
+        std::process::Command::new("git").arg("-C").arg(bench.path("")).args(arguments).output()
+    };
+    if !git(&["init", "-q"]).is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no git");
+        return;
+    }
+    bench.run(&["golden", "bless", "scenarios/small.ron"]).expect(0);
+    bench.write("engine/core/src/lib.rs", "// new");
+    let said = bench.run(&["golden", "bless"]).expect(2);
+    assert!(said.stderr.contains("engine/ has changes that are not committed"), "{}", said.stderr);
+    bench.run(&["golden", "bless", "--force"]).expect(0);
+}

@@ -227,7 +227,7 @@ fn the_whole_message_reads_well() {
       :                                    `-- unknown field `quorom`
     4 | )
       `----
-     help: did you mean `quorum`? the fields here are: rule, quorum, deadline_ticks
+     help: did you mean `quorum`? the fields here are: rule, quorum, deadline_ticks, electorate, prior
     ");
     let said = complaint("(agents: 3)", &["--set", "agents=many"]);
     insta::assert_snapshot!(said, @r"

@@ -67,6 +67,29 @@ impl ScoreHistogram {
         self.steps().average_precision()
     }
 
+    /// Operating points from the strictest threshold to the laxest: benign and anomalous rows at or above each of some
+    /// thresholds. At most `2 · count` points, so spread that neither share grows by more than `1 / count` between two
+    /// unless a single bin does. For drawing ROC and precision–recall curves.
+    #[must_use]
+    pub fn operating_points(&self, count: u64) -> Vec<[u64; 2]> {
+        let (benign, anomalous) = self.counts();
+        let slice = |part: u64, whole: u64| (part * count).checked_div(whole).unwrap_or(0);
+        let mut points: Vec<[u64; 2]> = Vec::new();
+        let (mut sum, mut before) = ([0u64; 2], [0u64; 2]);
+        for bin in self.bins.iter().rev().filter(|bin| bin[0] + bin[1] > 0) {
+            sum = [sum[0] + bin[0], sum[1] + bin[1]];
+            let at = [slice(sum[0], benign), slice(sum[1], anomalous)];
+            if at != before {
+                points.push(sum);
+                before = at;
+            }
+        }
+        if points.last().is_some_and(|last| *last != sum) {
+            points.push(sum);
+        }
+        points
+    }
+
     fn steps(&self) -> Steps {
         let mut steps = Steps::default();
         self.bins.iter().rev().for_each(|bin| steps.add(bin[0], bin[1]));
@@ -95,6 +118,16 @@ mod tests {
             let off = (histogram.average_precision().unwrap() - exact).abs();
             assert!(off < 1e-4, "average precision is off by {off} at a share of {share}");
         }
+    }
+
+    #[test]
+    fn operating_points_are_few_and_end_at_everything() {
+        let mut histogram = ScoreHistogram::default();
+        (0..1000).for_each(|i| histogram.add(f64::from(i) / 1000.0, i % 10 == 0));
+        let points = histogram.operating_points(8);
+        assert!(points.len() <= 16 && points.is_sorted());
+        assert_eq!(points.last(), Some(&[900, 100]));
+        assert!(ScoreHistogram::default().operating_points(8).is_empty());
     }
 
     #[test]

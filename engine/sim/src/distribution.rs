@@ -15,6 +15,11 @@ impl Distribution {
         self.total += 1;
     }
 
+    /// Values with how often each was added, in order.
+    pub(crate) fn counts(&self) -> Vec<[u64; 2]> {
+        self.counts.iter().map(|(ticks, count)| [*ticks, *count]).collect()
+    }
+
     /// The `q`-quantile by linear interpolation (type 7, as `phalanx_core::maths::quantile_sorted`).
     pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
         let position = q * self.total.checked_sub(1)? as f64;

@@ -24,6 +24,7 @@ pub mod ageing;
 mod agent;
 mod blacklist;
 mod board;
+mod curves;
 mod distribution;
 mod learn;
 mod mail;
@@ -47,6 +48,7 @@ mod traffic;
 
 use phalanx_core::{FlowBatch, Schema};
 
+pub use curves::Curves;
 pub use pool::Pool;
 pub use record::{TickCounts, TickRecord};
 pub use simulation::Simulation;

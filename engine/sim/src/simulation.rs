@@ -7,6 +7,7 @@ use phalanx_core::{Fingerprint, Tick};
 use crate::adversary::Populations;
 use crate::agent::{Encounter, Encounters, Identity, Infection};
 use crate::board::Board;
+use crate::curves::{Curves, SLICES};
 use crate::distribution::Distribution;
 use crate::mail::Mail;
 use crate::network::Fabric;
@@ -144,6 +145,27 @@ impl Simulation {
             mean_trust(true).zip(mean_trust(false)).map(|(honest, liars)| honest - liars);
         self.world.resource::<Tally>().summarise(&mut summary);
         summary
+    }
+}
+
+impl Simulation {
+    /// What the run looks like so far when it is drawn.
+    #[must_use]
+    pub fn curves(&self) -> Curves {
+        let (mut alone, mut shared) = (Distribution::default(), Distribution::default());
+        let mut pairs = 0;
+        let mut agents = self.world.try_query::<&Encounters>().expect("agents were spawned by `new`");
+        for encounter in agents.iter(&self.world).flat_map(|encounters| &encounters.0) {
+            pairs += 1;
+            encounter.local.into_iter().for_each(|tick| alone.add(tick.since(encounter.contact)));
+            encounter.shared.into_iter().for_each(|tick| shared.add(tick.since(encounter.contact)));
+        }
+        Curves {
+            operating: self.world.resource::<Tally>().operating_points(SLICES),
+            alone: alone.counts(),
+            shared: shared.counts(),
+            pairs,
+        }
     }
 }
 

@@ -219,6 +219,11 @@ impl Tally {
         }
     }
 
+    /// Points of the ROC curve of all scores so far.
+    pub(crate) fn operating_points(&self, slices: u64) -> Vec<[u64; 2]> {
+        self.totals.scores.operating_points(slices)
+    }
+
     /// Fills in what is counted here; the rest of the summary is in the agents.
     pub(crate) fn summarise(&self, summary: &mut summary::Summary) {
         let totals = &self.totals;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::{Args, Subcommand};
 
@@ -42,6 +43,9 @@ pub struct BlessArgs {
     /// Override a field of the scenario, and keep that in the golden
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Bless although engine/ has changes that are not committed
+    #[arg(long)]
+    force: bool,
     /// Name of the golden, if not that of the scenario
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -127,9 +131,12 @@ fn describe(name: &str, difference: &Difference, updated: &Path) -> String {
 }
 
 fn bless(args: &BlessArgs) -> Result<Exit, RunnerError> {
-    let BlessArgs { scenarios, set, name, common } = args;
+    let BlessArgs { scenarios, set, force, name, common } = args;
     if (name.is_some() || !set.is_empty()) && scenarios.len() != 1 {
         return Err(RunnerError::BlessNeedsScenario);
+    }
+    if !force && let Some(changed) = uncommitted(&common.base()) {
+        return Err(RunnerError::DirtyEngine { changed });
     }
     let scenarios = if scenarios.is_empty() { names(&common.dir)? } else { scenarios.clone() };
     for scenario in &scenarios {
@@ -150,6 +157,15 @@ fn bless(args: &BlessArgs) -> Result<Exit, RunnerError> {
         bless_one(&name, &file, &set, common)?;
     }
     Ok(Exit::Ok)
+}
+
+/// The first file of engine/ that differs from the last commit. Outside a repository, or without git, nobody knows.
+fn uncommitted(base: &Path) -> Option<String> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(base).args(["status", "--porcelain", "--", "engine"]);
+    let output = git.output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().next().map(|line| line.get(3..).unwrap_or(line).to_owned())
 }
 
 fn bless_one(name: &str, scenario: &str, set: &[String], common: &CommonArgs) -> Result<(), RunnerError> {

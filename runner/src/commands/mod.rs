@@ -4,9 +4,14 @@ pub mod capture;
 pub mod detect;
 pub mod golden;
 pub mod ledger;
+pub mod plan;
+pub mod replay;
+pub mod report;
+pub mod resume;
 pub mod run;
 pub mod scenario;
 pub mod selftest;
+pub mod swarm;
 
 use std::num::NonZeroUsize;
 

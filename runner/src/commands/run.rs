@@ -1,98 +1,181 @@
-//! `runner run`.
+//! `runner run`, and what `resume` and `extend` share with it.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use phalanx_ledger::{Durability, LedgerError, SledStore};
-use phalanx_sim::{Simulation, TickCounts, TickRecord, scenario};
-use serde::Serialize;
-use tracing::{debug, error};
+use phalanx_sim::Pool;
 
-use super::{overrides, print, threads};
+use super::{overrides, print};
+use crate::batch::journal::Journal;
+use crate::batch::{Batch, OnError, Options, Shard, results};
+use crate::campaign::Campaign;
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::manifest::{Manifest, plan_csv};
-use crate::output::{OutFolder, Pending};
-use crate::plan::{PlannedRun, replicates};
-use crate::progress::{Progress, ProgressMode};
-use crate::record::{RunRecord, Status};
+use crate::manifest::{Manifest, write_plan};
+use crate::output::OutFolder;
+use crate::plan::study::StudyArgs;
+use crate::plan::{PlanError, PlannedRun};
+use crate::progress::ProgressMode;
+use crate::record::Status;
 use crate::report;
-use crate::run::{Ended, Job};
-use crate::scenario::{Loaded, load};
-use crate::size::Bytes;
-use crate::statistics::{self, Statistic, summarise};
-use crate::table::{Table, csv_text};
+use crate::run::Job;
+use crate::scenario::load;
+use crate::size::{Bytes, available_bytes};
+use crate::statistics::Statistic;
 use crate::terminal::Style;
+
+/// Configurations that are summed up on the screen; `summary.csv` has all.
+const SHOWN: u32 = 24;
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Output folder, absent or empty [default: out/SCENARIO-SEED]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Do only part I of N of the campaign, for `runner merge`
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    #[command(flatten)]
+    batch: BatchArgs,
+}
+
+/// What is run.
+#[derive(Debug, Args)]
+pub(super) struct SourceArgs {
     /// Scenario file
     #[arg(value_name = "FILE.ron")]
     scenario: PathBuf,
     /// Root of all randomness, over the scenario's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Threads of a run; they change no result [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
     /// Override a field: consensus.quorum=0.6, detector=ZScore, traffic.capture.path=FILE (repeatable)
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// Runs of the scenario, each with a seed of its own
-    #[arg(long, value_name = "N", default_value = "1")]
-    reps: NonZeroU32,
-    /// Output folder, absent or empty [default: out/SCENARIO-SEED]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    study: StudyArgs,
+}
+
+/// How it is run. Nothing here changes a result.
+#[derive(Clone, Debug, Args)]
+pub struct BatchArgs {
+    /// Threads of a run [default: all cores for one run, 1 for several]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Runs at once [default: as many as cores have room for]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Give a run up after so many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Memory for runs at once; scenarios that need more are refused: 536870912, 512MiB, 2G
+    #[arg(long, value_name = "BYTES")]
+    mem: Option<Bytes>,
+    /// What to do when a run fails
+    #[arg(long, value_name = "WHAT", default_value = "continue")]
+    on_error: OnError,
     /// Print one JSON document instead of a summary
     #[arg(long)]
     json: bool,
     /// How progress is shown on standard error [default: a bar on a terminal, lines elsewhere]
     #[arg(long, value_name = "HOW")]
     progress: Option<ProgressMode>,
-    /// Refuse scenarios that need more memory than this: 536870912, 512MiB, 2G
-    #[arg(long, value_name = "BYTES")]
-    mem: Option<Bytes>,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Document<'a> {
-    runs: &'a [RunRecord],
-    summary: &'a [Statistic],
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
 
-/// A line of `events.jsonl`.
-#[derive(Serialize)]
-struct TickEvent {
-    event: &'static str,
-    run: u32,
-    tick: u64,
-    fingerprint: String,
-    counts: TickCounts,
+impl SourceArgs {
+    /// The campaign that is meant.
+    ///
+    /// # Errors
+    /// If scenario or study is wrong.
+    pub(super) fn campaign(&self) -> Result<Campaign, RunnerError> {
+        let loaded = load(&self.scenario, &overrides(&self.set, self.seed)?)?;
+        let study = self.study.resolve(&loaded.scenario)?;
+        Campaign::new(loaded, study, self.scenario.parent().unwrap_or(Path::new("")))
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.scenario
+    }
 }
 
-/// Runs a scenario. `quiet` shows no progress unless it was asked for.
+impl BatchArgs {
+    /// The options for so many runs.
+    pub(super) fn options(&self, runs: u32, quiet: bool) -> Options {
+        let cores = super::threads(None);
+        let (threads, jobs) = match (self.threads.map(NonZeroUsize::get), self.jobs.map(NonZeroUsize::get)) {
+            (Some(threads), Some(jobs)) => (threads, jobs),
+            (Some(threads), None) => (threads, (cores / threads).max(1)),
+            (None, Some(jobs)) => ((cores / jobs).max(1), jobs),
+            (None, None) if runs == 1 => (cores, 1),
+            (None, None) => (1, cores),
+        };
+        Options {
+            jobs: jobs.min(runs.max(1) as usize),
+            threads,
+            timeout: self.timeout,
+            // Without a limit, what the machine has free, less a fifth.
+            memory: self.mem.map(|m| m.0).or_else(|| available_bytes().map(|free| free / 5 * 4)),
+            on_error: self.on_error,
+            mode: self.progress.or(quiet.then_some(ProgressMode::None)),
+        }
+    }
+
+    /// Whether a JSON document is wanted.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Refuses a campaign with a configuration that needs more than `--mem`.
+    pub(super) fn refuse_beyond_memory(&self, campaign: &Campaign) -> Result<(), RunnerError> {
+        let Some(limit) = self.mem else { return Ok(()) };
+        match (0..campaign.len()).map(|c| campaign.outline(c)).find(|outline| outline.bytes > limit.0) {
+            None => Ok(()),
+            Some(outline) => {
+                Err(RunnerError::Memory { estimate: Bytes(outline.bytes), limit, agents: outline.agents })
+            }
+        }
+    }
+}
+
+/// Runs a scenario, or the campaign that it stands for. `quiet` shows no progress unless it was asked for.
 ///
 /// # Errors
 /// If scenario or data cannot be used (nothing is written then), or the output cannot be written.
 pub fn run(args: &RunArgs, quiet: bool) -> Result<Exit, RunnerError> {
-    let loaded = load(&args.scenario, &overrides(&args.set, args.seed)?)?;
-    if let Some(limit) = args.mem {
-        refuse_beyond(limit, &loaded)?;
+    let campaign = args.source.campaign()?;
+    args.batch.refuse_beyond_memory(&campaign)?;
+    if args.shard.is_some() && campaign.until().is_some() {
+        let text = campaign.study().until.clone().unwrap_or_default();
+        let problem =
+            "a shard cannot tell when all shards know enough: leave --shard or --until out".to_owned();
+        return Err(PlanError::Until { text, problem }.into());
     }
     if let Some(out) = &args.out {
         OutFolder::check(out)?;
     }
-    let job = Job::open(&loaded, threads(args.threads))?;
-    let plan = replicates(loaded.scenario.seed, args.reps.get());
+    let numbering = campaign.numbering()?;
+    let options = args.batch.options(numbering.len(), quiet);
 
     // The first world is built before anything is written: it finds what only the data can show.
     let start = Instant::now();
-    let first = job.build(&plan[0])?;
+    let threads = |error| RunnerError::Simulation(Box::new(error));
+    let first = campaign
+        .job(0)?
+        .build(campaign.seed(&PlannedRun::FIRST), &Pool::new(options.threads).map_err(threads)?)?;
+    let loaded = campaign.loaded();
     let folder = match &args.out {
         Some(out) => OutFolder::create(out)?,
         None => OutFolder::create_numbered(
@@ -100,157 +183,105 @@ pub fn run(args: &RunArgs, quiet: bool) -> Result<Exit, RunnerError> {
             &format!("{}-{}", loaded.name, loaded.scenario.seed),
         )?,
     };
-    let plan_text = plan_csv(&loaded, &plan);
-    let manifest = Manifest::new(&loaded, job.digest(), job.source().data(), &plan_text, job.threads());
-    folder.write("manifest.json", &manifest.to_json())?;
-    folder.write("plan.csv", &plan_text)?;
-
-    let mode = args.progress.or(quiet.then_some(ProgressMode::None));
-    let batch = Batch { loaded: &loaded, job: &job, folder: &folder, mode, runs: plan.len() };
-    let records = batch.run(&plan, (first, start))?;
-    let summary = summarise(&records);
-    folder.write("runs.csv", &Table::of(&records).to_csv())?;
-    folder.write("summary.csv", &statistics::to_csv(&summary))?;
-    folder.write("timing.csv", &timing_csv(&records))?;
-    show(args, &folder, &records, &summary)?;
-    Ok(exit(&records))
+    let plan = write_plan(&folder, &campaign, &numbering, args.shard)?;
+    let base = Job::open(loaded.clone())?;
+    let workers = (options.threads, options.jobs);
+    Manifest::new(&campaign, args.source.file(), &base, args.shard, plan, workers).write(folder.path())?;
+    let journal = Journal::create(folder.path())?;
+    let campaign = Arc::new(campaign);
+    let batch = Batch::new(Arc::clone(&campaign), folder, journal, args.shard, options)?;
+    finish(batch, &campaign, args.shard, Some((first, start)), args.batch.json)
 }
 
-/// The runs of a plan, one after another, into one folder.
-struct Batch<'a> {
-    loaded: &'a Loaded,
-    job: &'a Job<'a>,
-    folder: &'a OutFolder,
-    mode: Option<ProgressMode>,
-    runs: usize,
-}
-
-impl Batch<'_> {
-    /// `first` is the world of the first run, and when its building began.
-    fn run(&self, plan: &[PlannedRun], first: (Simulation, Instant)) -> Result<Vec<RunRecord>, RunnerError> {
-        let mut events = self.folder.begin("events.jsonl")?;
-        let mut records = Vec::with_capacity(plan.len());
-        let mut first = Some(first);
-        for planned in plan {
-            let (simulation, start) = match first.take() {
-                Some(built) => built,
-                None => {
-                    let start = Instant::now();
-                    (self.job.build(planned)?, start)
-                }
-            };
-            let ended = self.drive(planned, simulation, &mut events)?;
-            if let Ended::Panicked(reason) = &ended {
-                error!(run = planned.run_id, seed = planned.seed, reason, "run failed");
-            }
-            let interrupted = matches!(ended, Ended::Interrupted);
-            records.push(self.job.record(planned, ended, start));
-            if interrupted {
-                break;
-            }
-        }
-        events.finish()?;
-        Ok(records)
+/// Does the runs of a batch that have not ended, writes the results and shows them.
+pub(super) fn finish(
+    mut batch: Batch,
+    campaign: &Arc<Campaign>,
+    shard: Option<Shard>,
+    first: Option<(phalanx_sim::Simulation, Instant)>,
+    json: bool,
+) -> Result<Exit, RunnerError> {
+    let done = batch.run(first);
+    // What has ended is worth having even if the tool failed.
+    if campaign.until().is_some() {
+        write_plan(batch.folder(), campaign, batch.numbering(), shard)?;
     }
-
-    fn drive(
-        &self,
-        planned: &PlannedRun,
-        simulation: Simulation,
-        events: &mut Pending,
-    ) -> Result<Ended, RunnerError> {
-        debug!(run = planned.run_id, seed = planned.seed, "run begins");
-        let Self { loaded, folder, runs, .. } = self;
-        let title = match runs {
-            1 => loaded.name.clone(),
-            _ => format!("{} {}/{runs}", loaded.name, planned.run_id + 1),
-        };
-        let ledger = folder.path().join("ledger").join(planned.run_id.to_string());
-        let store = SledStore::create(&ledger, durability(loaded.scenario.ledger.durability))
-            .map_err(|error| RunnerError::from(LedgerError::from(error)))?;
-        let mut progress =
-            Progress::begin(self.mode, planned.run_id, title, u64::from(loaded.scenario.ticks.get()));
-        let ended = self.job.drive(planned, simulation, store, |tick| {
-            progress.tick(tick.tick.0 + 1);
-            log(events, planned, tick)
-        });
-        progress.end();
-        ended
-    }
-}
-
-fn refuse_beyond(limit: Bytes, loaded: &Loaded) -> Result<(), RunnerError> {
-    let estimate = Bytes(loaded.scenario.memory_bytes());
-    if estimate > limit {
-        return Err(RunnerError::Memory { estimate, limit, agents: loaded.scenario.agents.get() });
-    }
-    Ok(())
-}
-
-fn durability(durability: scenario::Durability) -> Durability {
-    match durability {
-        scenario::Durability::Tick => Durability::Tick,
-        scenario::Durability::Group(ticks) => Durability::Group { ticks: ticks.get() },
-        scenario::Durability::End => Durability::End,
-    }
-}
-
-fn log(events: &mut Pending, run: &PlannedRun, record: &TickRecord) -> Result<(), RunnerError> {
-    let event = TickEvent {
-        event: "tick",
-        run: run.run_id,
-        tick: record.tick.0,
-        fingerprint: record.fingerprint.to_string(),
-        counts: record.counts,
-    };
-    let mut line = serde_json::to_vec(&event).expect("an event is plain data");
-    line.push(b'\n');
-    events.write(&line)
-}
-
-/// `timing.csv`: the only file whose bytes differ between two runs of the same plan.
-fn timing_csv(records: &[RunRecord]) -> String {
-    let header = ["run_id", "wall_s", "agent_ticks_per_s", "peak_rss_bytes", "threads"];
-    let rows = records.iter().filter_map(|record| {
-        let t = record.timing?;
-        let optional = |x: Option<String>| x.unwrap_or_default();
-        Some(vec![
-            record.run_id.to_string(),
-            t.wall_s.to_string(),
-            optional(t.agent_ticks_per_s.map(|x| x.to_string())),
-            optional(t.peak_rss_bytes.map(|x| x.to_string())),
-            t.threads.to_string(),
-        ])
-    });
-    csv_text(std::iter::once(header.map(str::to_owned).to_vec()).chain(rows))
-}
-
-fn show(
-    args: &RunArgs,
-    folder: &OutFolder,
-    records: &[RunRecord],
-    summary: &[Statistic],
-) -> Result<(), RunnerError> {
-    if args.json {
-        let document =
-            serde_json::to_string(&Document { runs: records, summary }).expect("records are plain data");
-        return print(&(document + "\n"));
-    }
-    let style = Style::of_stdout();
-    let text = match records {
-        [record] => report::run(record, &folder.path().join("ledger/0"), style),
-        _ => report::replicates(records, summary, style),
-    };
-    print(&format!("{text}\n{} {}\n", style.dim("results in"), folder.path().display()))
-}
-
-fn exit(records: &[RunRecord]) -> Exit {
-    let any = |status| records.iter().any(|r| r.status == status);
-    if any(Status::Interrupted) {
-        Exit::Interrupted
-    } else if any(Status::Failed) {
-        Exit::RunFailed
+    results::write(batch.folder(), &batch.journal(), batch.numbering(), campaign.len())?;
+    done?;
+    if json {
+        print_json(&batch, campaign)?
     } else {
-        Exit::Ok
+        show(&batch, campaign)?
     }
+    exit(&batch, shard)
+}
+
+/// One document, a record at a time.
+fn print_json(batch: &Batch, campaign: &Campaign) -> Result<(), RunnerError> {
+    let journal = batch.journal();
+    let mut separator = "{\"runs\":[";
+    results::each(&journal, |record| {
+        let text = serde_json::to_string(record).expect("a record is plain data");
+        print(&format!("{separator}{text}"))?;
+        separator = ",";
+        Ok(())
+    })?;
+    print(if separator == "," { "]" } else { "{\"runs\":[]" })?;
+    let mut separator = ",\"summary\":[";
+    for configuration in 0..campaign.len() {
+        for statistic in results::statistics(&journal, batch.numbering(), configuration)? {
+            let text = serde_json::to_string(&statistic).expect("a statistic is plain data");
+            print(&format!("{separator}{text}"))?;
+            separator = ",";
+        }
+    }
+    print(if separator == "," { "]}\n" } else { ",\"summary\":[]}\n" })
+}
+
+fn show(batch: &Batch, campaign: &Campaign) -> Result<(), RunnerError> {
+    let style = Style::of_stdout();
+    let folder = batch.folder().path();
+    let journal = batch.journal();
+    let text = if batch.numbering().len() == 1 {
+        match journal.record(0)? {
+            Some(record) => {
+                let ledger = campaign.kept().ledger.then(|| folder.join("ledger/0"));
+                report::run(&record, ledger.as_deref(), style)
+            }
+            None => String::new(),
+        }
+    } else {
+        let mut records = Vec::new();
+        if batch.numbering().len() <= SHOWN {
+            results::each(&journal, |record| {
+                records.push(record.clone());
+                Ok(())
+            })?;
+        }
+        let shown: Vec<Vec<Statistic>> = (0..campaign.len().min(SHOWN))
+            .map(|c| results::statistics(&journal, batch.numbering(), c))
+            .collect::<Result<_, _>>()?;
+        let hidden = campaign.len() - shown.len() as u32;
+        report::campaign(&campaign.loaded().name, batch.numbering().len(), &records, &shown, hidden, style)
+    };
+    print(&format!("{text}\n{} {}\n", style.dim("results in"), folder.display()))
+}
+
+fn exit(batch: &Batch, shard: Option<Shard>) -> Result<Exit, RunnerError> {
+    let journal = batch.journal();
+    let mine = (0..batch.numbering().len()).filter(|run| shard.is_none_or(|s| s.has(*run)));
+    let mut exit = Exit::Ok;
+    for status in mine.map(|run| journal.status(run)) {
+        match status {
+            Some(Status::Ok) => {}
+            Some(Status::Failed | Status::Timeout) if exit == Exit::Ok => exit = Exit::RunFailed,
+            Some(Status::Failed | Status::Timeout) => {}
+            // Not begun after a failure with `--on-error stop` is no interruption.
+            None if !crate::run::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) => {
+                exit = Exit::RunFailed
+            }
+            Some(Status::Interrupted) | None => return Ok(Exit::Interrupted),
+        }
+    }
+    Ok(exit)
 }

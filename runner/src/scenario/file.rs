@@ -30,6 +30,15 @@ pub(super) struct Stack {
     pub(super) layers: Vec<Layer>,
 }
 
+impl Stack {
+    /// A scenario whose text is not at hand.
+    pub(super) fn without_text(file: &Path, scenario: Scenario) -> Self {
+        let lower = to_value(&scenario);
+        let layer = Layer { file: file.to_owned(), text: "()".to_owned(), lower, seen: BTreeSet::new() };
+        Self { scenario, layers: vec![layer] }
+    }
+}
+
 /// Reads `file` and what it extends.
 pub(super) fn read(file: &Path) -> Result<Stack, ScenarioError> {
     read_above(file, &mut Vec::new(), None)

@@ -15,6 +15,7 @@ mod track;
 mod tracker;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use phalanx_sim::scenario::{Contradiction, Scenario, Traffic};
 use serde_json::{Map, Value};
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Origin, Problem, ScenarioError};
 pub use overrides::Override;
-pub(crate) use path::nearest;
+pub(crate) use path::{nearest, same_name, snake_case};
 pub(crate) use text::options as ron_options;
 
 use crate::record::hex;
@@ -30,7 +31,7 @@ use file::{Stack, rebase};
 use overrides::Applied;
 
 /// A scenario, ready to run, and how it came about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// All values; `extends` is resolved, and paths are absolute.
     pub scenario: Scenario,
@@ -38,7 +39,7 @@ pub struct Loaded {
     pub name: String,
     /// What `--set` changed: path → value.
     pub params: Map<String, Value>,
-    stack: Stack,
+    stack: Arc<Stack>,
     applied: Vec<Applied>,
 }
 
@@ -54,14 +55,59 @@ pub fn load(file: &Path, overrides: &[Override]) -> Result<Loaded, ScenarioError
     let name = file.file_stem().map_or_else(|| "scenario".to_owned(), |s| s.to_string_lossy().into_owned());
     let flags = applied.iter().filter(|a| a.is_flag() && a.path != "seed");
     let params = flags.map(|a| (a.path.clone(), a.value.clone())).collect();
-    let loaded = Loaded { scenario, name, params, stack, applied };
-    match loaded.scenario.check() {
-        Ok(()) => Ok(loaded),
-        Err(contradiction) => Err(loaded.contradiction(contradiction)),
-    }
+    Loaded { scenario, name, params, stack: Arc::new(stack), applied }.checked()
+}
+
+/// A scenario as the manifest of an output folder keeps it: paths are absolute, everything is resolved.
+///
+/// # Errors
+/// If it contradicts itself, which a manifest that was not edited does not.
+pub fn restore(
+    manifest: &Path,
+    scenario: Scenario,
+    name: String,
+    params: Map<String, Value>,
+) -> Result<Loaded, ScenarioError> {
+    let stack = Stack::without_text(manifest, scenario.clone());
+    Loaded { scenario, name, params, stack: Arc::new(stack), applied: Vec::new() }.checked()
 }
 
 impl Loaded {
+    fn checked(self) -> Result<Self, ScenarioError> {
+        match self.scenario.check() {
+            Ok(()) => Ok(self),
+            Err(contradiction) => Err(self.contradiction(contradiction)),
+        }
+    }
+
+    /// The scenario with the levels of a configuration over it, which count as parameters.
+    ///
+    /// # Errors
+    /// If a factor's path or level is wrong, or the levels contradict each other or the scenario.
+    pub fn vary(&self, levels: &[Override]) -> Result<Self, ScenarioError> {
+        if levels.is_empty() {
+            return Ok(self.clone());
+        }
+        let (mut scenario, applied) = overrides::apply(self.scenario.clone(), levels)?;
+        rebase(&mut scenario, Path::new(""), |path| applied.iter().any(|a| path::is_within(path, &a.path)));
+        let mut params = self.params.clone();
+        params.extend(applied.iter().map(|a| (a.path.clone(), a.value.clone())));
+        let applied = self.applied.iter().cloned().chain(applied).collect();
+        Self { scenario, params, name: self.name.clone(), stack: Arc::clone(&self.stack), applied }.checked()
+    }
+
+    /// The overrides as after `--set`, so that the same scenario can be loaded again.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<String> {
+        self.applied.iter().map(|a| format!("{}={}", a.path, a.raw)).collect()
+    }
+
+    /// The scenario as JSON, all fields present.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        file::to_value(&self.scenario)
+    }
+
     /// The error at the place of the value that has to change: the topmost layer that gave it.
     #[must_use]
     pub fn contradiction(&self, contradiction: Contradiction) -> ScenarioError {

@@ -43,6 +43,12 @@ impl Override {
         Self { origin: Origin::Flag(format!("{flag} {raw}")), path: path.to_owned(), raw }
     }
 
+    /// A level of a factor, which stands for `path=level`.
+    #[must_use]
+    pub fn from_factor(path: &str, level: String) -> Self {
+        Self { origin: Origin::Flag(format!("factor {path}={level}")), path: path.to_owned(), raw: level }
+    }
+
     /// From the environment: every `PHALANX_PATH__TO__FIELD`, by name.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Vec<Self> {
         let mut found: Vec<(String, String)> = variables
@@ -62,11 +68,12 @@ impl Override {
 }
 
 /// An override that found its field.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Applied {
     pub(super) origin: Origin,
     /// The path in the scenario's own spelling.
     pub(super) path: String,
+    pub(super) raw: String,
     pub(super) value: Value,
 }
 
@@ -107,7 +114,7 @@ pub(super) fn apply(
         if let Ok(complete) = serde_json::from_value::<Scenario>(tree.clone()) {
             tree = to_value(&complete);
         }
-        applied.push(Applied { origin: origin.clone(), path, value });
+        applied.push(Applied { origin: origin.clone(), path, raw: raw.clone(), value });
     }
     let track = Track::new();
     let mut out = Value::Null;

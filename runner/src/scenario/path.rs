@@ -1,7 +1,7 @@
 //! Field paths: `traffic.capture.path`, with variants in snake case and list elements by number.
 
 /// `IsolationForest` → `isolation_forest`.
-pub(super) fn snake_case(variant: &str) -> String {
+pub(crate) fn snake_case(variant: &str) -> String {
     let mut snake = String::with_capacity(variant.len() + 2);
     for (i, c) in variant.chars().enumerate() {
         if c.is_ascii_uppercase() && i > 0 {
@@ -13,7 +13,7 @@ pub(super) fn snake_case(variant: &str) -> String {
 }
 
 /// Whether two names mean the same: case, `_` and `-` aside.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
     letters(a).eq(letters(b))
 }
 

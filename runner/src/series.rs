@@ -1,0 +1,381 @@
+//! Per-tick series: a row a tick in `series/part-*.parquet`, readable as soon as a part's runs have ended.
+//!
+//! A part holds the runs of a fixed block of numbers, sorted by run and tick, so that its bytes depend on nothing but
+//! these runs. Until all of them have ended, their rows wait in `series/.spool`, which the journal points into.
+//! All columns are 64-bit integers; `fingerprint` holds the first eight bytes of a tick's fingerprint, big-endian.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Repetition, Type as Physical};
+use parquet::column::reader::get_typed_column_reader;
+use parquet::data_type::Int64Type;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use phalanx_core::Outcome;
+use phalanx_sim::{TickCounts, TickRecord};
+use serde_json::Value;
+
+use crate::error::RunnerError;
+
+/// Rows of a part, about.
+const PART_ROWS: u32 = 1 << 17;
+const FOLDER: &str = "series";
+const SPOOL: &str = ".spool";
+
+/// Names of the columns.
+#[must_use]
+pub fn columns() -> Vec<String> {
+    let counts = counters(&TickCounts::default());
+    let first = ["run_id", "tick", "fingerprint"].map(str::to_owned);
+    let last = ["reported", "confirmed", "rejected", "undecided"].map(str::to_owned);
+    first.into_iter().chain(counts.into_iter().map(|(name, _)| name)).chain(last).collect()
+}
+
+fn counters(counts: &TickCounts) -> Vec<(String, u64)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(counts) else { return Vec::new() };
+    fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
+}
+
+/// The rows of a run, packed.
+#[derive(Debug, Default)]
+pub struct Rows(Vec<u8>);
+
+impl Rows {
+    /// Appends a tick.
+    pub fn push(&mut self, run: u32, record: &TickRecord) {
+        let outcome = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count() as u64;
+        let (head, _) = record.fingerprint.0.split_first_chunk().expect("a fingerprint has 32 bytes");
+        let first = [u64::from(run), record.tick.0, u64::from_be_bytes(*head)];
+        let last = [
+            record.reported.len() as u64,
+            outcome(Outcome::Confirmed),
+            outcome(Outcome::Rejected),
+            outcome(Outcome::Undecided),
+        ];
+        let counts = counters(&record.counts).into_iter().map(|(_, count)| count);
+        first.into_iter().chain(counts).chain(last).for_each(|value| pack(value, &mut self.0));
+    }
+
+    /// The packed rows.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// LEB128.
+fn pack(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn unpack(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let mut rest = bytes.iter();
+    std::iter::from_fn(move || {
+        let (mut value, mut shift) = (0, 0);
+        loop {
+            let byte = *rest.next()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+    })
+}
+
+/// A table of 64-bit columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Names.
+    pub names: Vec<String>,
+    /// Values by column.
+    pub values: Vec<Vec<i64>>,
+}
+
+impl Series {
+    /// A column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&[i64]> {
+        let index = self.names.iter().position(|n| n == name)?;
+        Some(&self.values[index])
+    }
+
+    fn rows(&self) -> usize {
+        self.values.first().map_or(0, Vec::len)
+    }
+
+    /// Appends the rows of another table of the same columns that `keep` wants.
+    fn append(&mut self, other: &Self, keep: impl Fn(u32) -> bool) {
+        for row in (0..other.rows()).filter(|row| keep(other.values[0][*row] as u32)) {
+            for (column, values) in self.values.iter_mut().zip(&other.values) {
+                column.push(values[row]);
+            }
+        }
+    }
+
+    fn append_packed(&mut self, bytes: &[u8]) {
+        let width = self.names.len();
+        for (i, value) in unpack(bytes).enumerate() {
+            self.values[i % width].push(value as i64);
+        }
+    }
+
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.rows()).collect();
+        order.sort_by_key(|row| (self.values[0][*row], self.values[1][*row]));
+        for column in &mut self.values {
+            *column = order.iter().map(|row| column[*row]).collect();
+        }
+    }
+
+    /// Reads a part.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no table of 64-bit columns.
+    pub fn read(path: &Path) -> Result<Self, RunnerError> {
+        let bad = |error: String| RunnerError::BadFolder { path: path.to_owned(), problem: error };
+        let file = File::open(path).map_err(RunnerError::io("open", path))?;
+        let reader = SerializedFileReader::new(file).map_err(|error| bad(error.to_string()))?;
+        let schema = reader.metadata().file_metadata().schema_descr_ptr();
+        let names: Vec<String> = schema.columns().iter().map(|c| c.name().to_owned()).collect();
+        let mut values = vec![Vec::new(); names.len()];
+        for group in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(group).map_err(|error| bad(error.to_string()))?;
+            let rows = group.metadata().num_rows() as usize;
+            for (index, column) in values.iter_mut().enumerate() {
+                if schema.column(index).physical_type() != Physical::INT64 {
+                    return Err(bad(format!("column {} holds no 64-bit integers", names[index])));
+                }
+                let pages = group.get_column_reader(index).map_err(|error| bad(error.to_string()))?;
+                let mut pages = get_typed_column_reader::<Int64Type>(pages);
+                let mut read = 0;
+                while read < rows {
+                    let (records, ..) = pages
+                        .read_records(rows - read, None, None, column)
+                        .map_err(|error| bad(error.to_string()))?;
+                    if records == 0 {
+                        return Err(bad("a column is cut short".to_owned()));
+                    }
+                    read += records;
+                }
+            }
+        }
+        Ok(Self { names, values })
+    }
+
+    /// Writes a part, beside its name first.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
+        let beside = path.with_extension("parquet.tmp");
+        let file = File::create(&beside).map_err(RunnerError::io("write", &beside))?;
+        self.encode(file).map_err(|error| RunnerError::io("write", &beside)(std::io::Error::other(error)))?;
+        fs::rename(&beside, path).map_err(RunnerError::io("rename to", path))
+    }
+
+    fn encode(&self, file: File) -> Result<(), parquet::errors::ParquetError> {
+        let field = |name: &String| {
+            let column = Type::primitive_type_builder(name, Physical::INT64);
+            column.with_repetition(Repetition::REQUIRED).build().map(Arc::new)
+        };
+        let fields = self.names.iter().map(field).collect::<Result<_, _>>()?;
+        let schema = Type::group_type_builder("series").with_fields(fields).build()?;
+        // A library's version would change the bytes.
+        let properties = WriterProperties::builder().set_created_by("phalanx".to_owned()).build();
+        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
+        let mut group = writer.next_row_group()?;
+        for values in &self.values {
+            let mut column = group.next_column()?.expect("as many columns as in the schema");
+            column.typed::<Int64Type>().write_batch(values, None, None)?;
+            column.close()?;
+        }
+        group.close()?;
+        writer.close()?;
+        Ok(())
+    }
+}
+
+/// The parts of a folder, in order.
+///
+/// # Errors
+/// If the folder cannot be read. One without series has no parts.
+pub fn parts(folder: &Path) -> Result<Vec<PathBuf>, RunnerError> {
+    let inside = folder.join(FOLDER);
+    if !inside.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(&inside).map_err(RunnerError::io("read the folder", &inside))?;
+    let mut parts: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
+        .collect();
+    parts.sort();
+    Ok(parts)
+}
+
+/// Writes the series of a campaign.
+#[derive(Debug)]
+pub struct SeriesWriter {
+    folder: PathBuf,
+    spool: File,
+    end: u64,
+    runs_a_part: u32,
+}
+
+impl SeriesWriter {
+    /// Opens the series of an output folder; `ticks` of the scenario decide how many runs make a part.
+    ///
+    /// # Errors
+    /// If folder or spool cannot be made.
+    pub fn open(folder: &Path, ticks: u32) -> Result<Self, RunnerError> {
+        let folder = folder.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(RunnerError::io("create the folder", &folder))?;
+        let path = folder.join(SPOOL);
+        let mut spool = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(RunnerError::io("open", &path))?;
+        let end = spool.seek(SeekFrom::End(0)).map_err(RunnerError::io("read", &path))?;
+        Ok(Self { folder, spool, end, runs_a_part: (PART_ROWS / ticks.max(1)).max(1) })
+    }
+
+    /// Appends a run's rows; returns where they are.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn spool(&mut self, rows: &[u8]) -> Result<(u64, u32), RunnerError> {
+        let offset = self.end;
+        self.spool.write_all(rows).map_err(RunnerError::io("write", &self.folder.join(SPOOL)))?;
+        self.end += rows.len() as u64;
+        Ok((offset, rows.len() as u32))
+    }
+
+    /// The part that a run belongs to.
+    #[must_use]
+    pub fn part_of(&self, run: u32) -> u32 {
+        run / self.runs_a_part
+    }
+
+    /// Runs of a part.
+    #[must_use]
+    pub fn runs_of(&self, part: u32) -> std::ops::Range<u32> {
+        let first = part.saturating_mul(self.runs_a_part);
+        first..first.saturating_add(self.runs_a_part)
+    }
+
+    fn path(&self, part: u32) -> PathBuf {
+        self.folder.join(format!("part-{part:05}.parquet"))
+    }
+
+    /// Writes a part of the rows in the spool, over those of an earlier part of that number.
+    ///
+    /// # Errors
+    /// If spool or part cannot be read or written.
+    pub fn write_part(&mut self, part: u32, spooled: &[(u32, (u64, u32))]) -> Result<(), RunnerError> {
+        let path = self.path(part);
+        let names = columns();
+        let mut series = Series { values: vec![Vec::new(); names.len()], names };
+        if path.exists() {
+            let before = Series::read(&path)?;
+            if before.names == series.names {
+                series.append(&before, |run| spooled.iter().all(|(other, _)| *other != run));
+            }
+        }
+        for (_, (offset, length)) in spooled {
+            let mut bytes = vec![0; *length as usize];
+            let io = |error| RunnerError::io("read", &self.folder.join(SPOOL))(error);
+            let mut spool = &self.spool;
+            spool.seek(SeekFrom::Start(*offset)).map_err(io)?;
+            spool.read_exact(&mut bytes).map_err(io)?;
+            series.append_packed(&bytes);
+        }
+        series.sort();
+        series.write(&path)
+    }
+
+    /// Appends the parts of another folder whose runs `keep` wants, for a merge.
+    ///
+    /// # Errors
+    /// If a part cannot be read or written.
+    pub fn take_over(&mut self, other: &Path) -> Result<(), RunnerError> {
+        for path in parts(other)? {
+            let series = Series::read(&path)?;
+            let Some(first) = series.values.first().and_then(|runs| runs.first()) else { continue };
+            let target = self.path(self.part_of(*first as u32));
+            let mut both = if target.exists() {
+                Series::read(&target)?
+            } else {
+                Series { values: vec![Vec::new(); series.names.len()], names: series.names.clone() }
+            };
+            both.append(&series, |_| true);
+            both.sort();
+            both.write(&target)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the series: all parts are written, the spool is not needed any more.
+    ///
+    /// # Errors
+    /// If the spool cannot be removed.
+    pub fn finish(self) -> Result<(), RunnerError> {
+        let path = self.folder.join(SPOOL);
+        fs::remove_file(&path).map_err(RunnerError::io("remove", &path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_numbers_come_back() {
+        let numbers = [0, 1, 127, 128, 300, u64::MAX];
+        let mut bytes = Vec::new();
+        numbers.iter().for_each(|n| pack(*n, &mut bytes));
+        assert_eq!(unpack(&bytes).collect::<Vec<_>>(), numbers);
+    }
+
+    #[test]
+    fn parts_are_sorted_and_have_the_same_bytes_in_any_order() {
+        let row = |run: u64, tick: u64| {
+            let mut bytes = Vec::new();
+            pack(run, &mut bytes);
+            pack(tick, &mut bytes);
+            (2..columns().len() as u64).for_each(|i| pack(u64::MAX - i, &mut bytes));
+            bytes
+        };
+        let part = |runs: &[u32]| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut writer = SeriesWriter::open(folder.path(), 2).unwrap();
+            let mut spooled = Vec::new();
+            for run in runs {
+                let rows = [row(u64::from(*run), 0), row(u64::from(*run), 1)].concat();
+                spooled.push((*run, writer.spool(&rows).unwrap()));
+            }
+            // In two goes, like a campaign that was extended.
+            writer.write_part(0, &spooled[..1]).unwrap();
+            writer.write_part(0, &spooled[1..]).unwrap();
+            let path = parts(folder.path()).unwrap().remove(0);
+            let series = Series::read(&path).unwrap();
+            assert_eq!(series.column("run_id").unwrap(), [0, 0, 1, 1, 2, 2]);
+            assert_eq!(series.column("tick").unwrap(), [0, 1, 0, 1, 0, 1]);
+            assert_eq!(series.column("fingerprint").unwrap()[0] as u64, u64::MAX - 2);
+            fs::read(path).unwrap()
+        };
+        assert_eq!(part(&[0, 1, 2]), part(&[2, 0, 1]));
+    }
+}

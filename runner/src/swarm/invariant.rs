@@ -1,0 +1,153 @@
+//! What must hold of every run, whatever its scenario.
+
+use std::collections::BTreeSet;
+
+use phalanx_core::{Outcome, SignatureId, Tick};
+use phalanx_ledger::{Ledger, LedgerKey, MemoryStore, verify};
+use phalanx_sim::scenario::Scenario;
+use phalanx_sim::{Simulation, TickRecord, TrafficInput};
+use thiserror::Error;
+
+use crate::run::entries;
+
+/// An invariant that does not hold.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The run panicked.
+    #[error("panicked: {0}")]
+    Panicked(String),
+    /// Another number of threads gave another result.
+    #[error("tick {tick}: 1 and 2 threads give different fingerprints")]
+    Threads {
+        /// Where they part.
+        tick: u64,
+    },
+    /// A decision on what nobody reported, or a second decision.
+    #[error("tick {tick}: a decision on {signature:?}, which is not open")]
+    NotOpen {
+        /// When.
+        tick: u64,
+        /// On what.
+        signature: SignatureId,
+    },
+    /// More votes than voters.
+    #[error("tick {tick}: {votes} votes of {eligible} who may vote")]
+    Votes {
+        /// When.
+        tick: u64,
+        /// Yes and no.
+        votes: u64,
+        /// Voters.
+        eligible: u64,
+    },
+    /// More lost than sent.
+    #[error("{lost} messages were lost of {sent}")]
+    Lost {
+        /// Lost.
+        lost: u64,
+        /// Sent.
+        sent: u64,
+    },
+    /// Messages were lost without a fault that loses them.
+    #[error("{lost} messages were lost although nothing loses messages")]
+    LostWithoutFault {
+        /// Lost.
+        lost: u64,
+    },
+    /// Outcomes do not add up to reports.
+    #[error("{reported} reports, but {outcomes} outcomes")]
+    Outcomes {
+        /// Reports.
+        reported: u64,
+        /// Confirmed, rejected and undecided.
+        outcomes: u64,
+    },
+    /// A share outside 0 to 1.
+    #[error("{name} is {value}")]
+    Share {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// The ledger does not verify, or cannot be written.
+    #[error("ledger: {0}")]
+    Ledger(String),
+    /// The simulation refuses a scenario that was checked.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Runs a scenario with one and two threads and checks both.
+pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
+    let build = |threads| {
+        Simulation::new(scenario, TrafficInput::Generated, threads)
+            .map_err(|e| Broken::Refused(e.to_string()))
+    };
+    let (mut one, mut two) = (build(1)?, build(2)?);
+    let ledger_error = |error: &dyn std::fmt::Display| Broken::Ledger(error.to_string());
+    let key = LedgerKey::from_seed(scenario.seed);
+    let mut ledger = Ledger::create(MemoryStore::new(), key, [0; 32], "swarm", scenario.seed)
+        .map_err(|error| ledger_error(&error))?;
+    let mut open = BTreeSet::new();
+    let ticks = u64::from(scenario.ticks.get());
+    for tick in 0..ticks {
+        let (record, other) = (one.step(), two.step());
+        if record.fingerprint != other.fingerprint {
+            return Err(Broken::Threads { tick });
+        }
+        decisions(&record, &mut open)?;
+        let entries = entries(&record, tick + 1 == ticks);
+        ledger.append_tick(Tick(tick), &entries).map_err(|error| ledger_error(&error))?;
+    }
+    verify(ledger.store()).map_err(|error| ledger_error(&error))?;
+    figures(scenario, &one)
+}
+
+fn decisions(record: &TickRecord, open: &mut BTreeSet<SignatureId>) -> Result<(), Broken> {
+    let tick = record.tick.0;
+    open.extend(record.reported.iter().map(|signature| signature.id));
+    for decision in &record.decisions {
+        if !open.remove(&decision.signature) {
+            return Err(Broken::NotOpen { tick, signature: decision.signature });
+        }
+        let votes = u64::from(decision.yes) + u64::from(decision.no);
+        let eligible = u64::from(decision.eligible);
+        if votes > eligible && decision.outcome != Outcome::Undecided {
+            return Err(Broken::Votes { tick, votes, eligible });
+        }
+    }
+    Ok(())
+}
+
+fn figures(scenario: &Scenario, simulation: &Simulation) -> Result<(), Broken> {
+    let summary = simulation.summary();
+    let network = &summary.network;
+    if network.lost > network.messages {
+        return Err(Broken::Lost { lost: network.lost, sent: network.messages });
+    }
+    if !scenario.network.enabled && network.lost > 0 {
+        return Err(Broken::LostWithoutFault { lost: network.lost });
+    }
+    let s = &summary.signatures;
+    let outcomes = s.confirmed + s.rejected + s.undecided;
+    if outcomes != s.reported {
+        return Err(Broken::Outcomes { reported: s.reported, outcomes });
+    }
+    let d = &summary.detection;
+    let shares = [
+        ("precision", d.precision),
+        ("recall", d.recall),
+        ("F1", d.f1),
+        ("ROC-AUC", d.roc_auc),
+        ("average precision", d.average_precision),
+        ("precision of signatures", s.precision),
+        ("recall of signatures", s.recall),
+    ];
+    for (name, value) in shares {
+        if let Some(value) = value.filter(|x| !(0.0..=1.0).contains(x)) {
+            return Err(Broken::Share { name, value });
+        }
+    }
+    Ok(())
+}

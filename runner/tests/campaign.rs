@@ -1,0 +1,268 @@
+//! Campaigns of runs: planned, killed, resumed, extended, sharded.
+
+mod common;
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Bench, SMALL};
+use serde_json::Value;
+
+/// Files whose bytes may depend on nothing but the plan.
+const RESULTS: [&str; 4] = ["plan.csv", "runs.csv", "summary.csv", "series/part-00000.parquet"];
+const STUDY: &str = "study: (factors: [(path: \"consensus.quorum\", levels: List(values: [0.5, 0.7])), \
+                     (path: \"ticks\", levels: Range(from: 4, to: 8, step: 2))], replicates: 3)";
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.write("small.ron", SMALL);
+    bench.write("study.ron", SMALL.replace("(agents: 6", &format!("({STUDY}, agents: 6")));
+    bench
+}
+
+fn same_results(bench: &Bench, a: &str, b: &str) {
+    for file in RESULTS {
+        let read = |folder: &str| {
+            fs::read(bench.path(folder).join(file)).unwrap_or_else(|e| panic!("{folder}/{file}: {e}"))
+        };
+        assert!(read(a) == read(b), "{file} of {a} and {b} differ");
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_what_runs_when() {
+    let bench = bench();
+    bench.run(&["study.ron", "-j", "1", "--out", "one", "-q"]).expect(0);
+    bench.run(&["study.ron", "-j", "3", "--threads", "2", "--out", "three", "-q"]).expect(0);
+    same_results(&bench, "one", "three");
+    let plan = bench.read("one/plan.csv");
+    assert_eq!(plan.lines().count(), 1 + 2 * 3 * 3);
+    let seeds = |rep: &str| -> Vec<String> {
+        let rows = plan.lines().skip(1).map(|l| l.split(',').collect::<Vec<_>>());
+        rows.filter(|row| row[4] == rep).map(|row| row[3].to_owned()).collect()
+    };
+    assert!(seeds("1").iter().all(|s| *s == seeds("1")[0]), "common seeds pair configurations");
+    bench.run(&["study.ron", "--seeds", "independent", "--out", "own", "-q"]).expect(0);
+    let own = bench.read("own/plan.csv");
+    let mut all: Vec<&str> = own.lines().skip(1).map(|l| l.split(',').nth(3).unwrap()).collect();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 18);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_and_resumed_campaign_equals_the_uninterrupted_one() {
+    let bench = bench();
+    let arguments = ["study.ron", "--reps", "12", "-q"];
+    bench.run(&[&arguments[..], &["--out", "whole"]].concat()).expect(0);
+    for (i, (delay, jobs)) in [(60, "1"), (130, "2"), (250, "3")].into_iter().enumerate() {
+        let out = format!("killed{i}");
+        let mut command = bench.command(&[&arguments[..], &["--out", &out, "-j", jobs]].concat());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let journal = bench.path(&format!("{out}/events.jsonl"));
+        while !journal.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // A torn line, as a kill in the middle of a write leaves it.
+        let mut bytes = fs::read(&journal).unwrap();
+        bytes.extend_from_slice(b"{\"event\":\"run\",\"run\":3,\"sta");
+        fs::write(&journal, bytes).unwrap();
+        bench.run(&["resume", &out, "-q", "-j", "2"]).expect(0);
+        same_results(&bench, "whole", &out);
+        let said = bench.run(&["status", &out]).expect(0);
+        assert!(said.stdout.contains("72 of 72 runs ended · complete"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn more_replicates_equal_a_campaign_that_was_planned_with_them() {
+    let bench = bench();
+    bench.run(&["study.ron", "--reps", "2", "--out", "grown", "-q"]).expect(0);
+    bench.run(&["extend", "grown", "--reps", "+3", "-q"]).expect(0);
+    bench.run(&["study.ron", "--reps", "5", "--out", "planned", "-q"]).expect(0);
+    same_results(&bench, "grown", "planned");
+}
+
+#[test]
+fn shards_merge_into_the_whole() {
+    let bench = bench();
+    bench.run(&["study.ron", "--out", "whole", "-q"]).expect(0);
+    for shard in ["1", "2", "3"] {
+        bench
+            .run(&["study.ron", "--shard", &format!("{shard}/3"), "--out", &format!("s{shard}"), "-q"])
+            .expect(0);
+    }
+    let said = bench.run(&["merge", "s1", "s3", "--out", "part"]).expect(2);
+    assert!(said.stderr.contains("6 runs are in none of the folders"), "{}", said.stderr);
+    bench.run(&["merge", "s3", "s1", "s2", "--out", "merged"]).expect(0);
+    same_results(&bench, "whole", "merged");
+    let said = bench.run(&["merge", "s1", "s1", "--out", "twice"]).expect(2);
+    assert!(said.stderr.contains("holds run 0"), "{}", said.stderr);
+}
+
+#[test]
+fn a_changed_scenario_is_refused_with_its_line() {
+    let bench = bench();
+    bench.write(
+        "mine.ron",
+        "(\n    agents: 6,\n    ticks: 3,\n    consensus: (\n        quorum: 0.5,\n    ),\n)\n",
+    );
+    bench.run(&["mine.ron", "--reps", "2", "--out", "out", "-q"]).expect(0);
+    bench.write(
+        "mine.ron",
+        "(\n    agents: 6,\n    ticks: 3,\n    consensus: (\n        quorum: 0.75,\n    ),\n)\n",
+    );
+    let said = bench.run(&["resume", "out"]).expect(2);
+    assert!(said.stderr.contains("mine.ron:5:"), "{}", said.stderr);
+    assert!(said.stderr.contains("is 0.75, and was 0.5 when the campaign began"), "{}", said.stderr);
+    let said = bench.run(&["resume", "nowhere"]).expect(2);
+    assert!(said.stderr.contains("no manifest"), "{}", said.stderr);
+}
+
+#[test]
+fn runs_out_of_time_fail_alone_and_can_be_replayed() {
+    let bench = bench();
+    let said = bench
+        .run(&["small.ron", "--reps", "2", "--timeout", "0.000001", "--out", "out", "--json", "-q"])
+        .expect(3);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(document["runs"][1]["status"], "timeout");
+    assert!(document["runs"][1]["detection"].is_null());
+    assert!(bench.read("out/failures/1/error.txt").contains("ran out of time"));
+    assert!(bench.read("out/failures/1/repro.sh").contains("--run 1"));
+    bench.run(&["resume", "out", "-q"]).expect(0);
+    bench.run(&["small.ron", "--reps", "2", "--out", "fine", "-q"]).expect(0);
+    same_results(&bench, "out", "fine");
+    let said = bench
+        .run(&[
+            "small.ron",
+            "--reps",
+            "9",
+            "-j",
+            "1",
+            "--timeout",
+            "0.000001",
+            "--on-error",
+            "stop",
+            "--out",
+            "stop",
+            "--json",
+            "-q",
+        ])
+        .expect(3);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(document["runs"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn plans_are_shown_filtered_and_refused() {
+    let bench = bench();
+    let said = bench.run(&["plan", "study.ron", "-r", "consensus.quorum > 0.6 && ticks < 8"]).expect(0);
+    assert!(
+        said.stdout.contains("6 runs: 2 configurations × 3 replicates · factorial · common seeds"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(bench.files(), ["small.ron", "study.ron"], "nothing is written");
+    let check = |arguments: &[&str], part: &str| {
+        let said = bench.run(&[&["run", "small.ron", "--out", "never"], arguments].concat()).expect(2);
+        assert!(said.stderr.contains(part), "{arguments:?}: {}", said.stderr);
+        assert!(!bench.path("never").exists());
+    };
+    check(&["--vary", "consensus.quorom=0.5,0.6"], "did you mean `quorum`?");
+    check(&["--vary", "consensus.quorum=0.5,1.5"], "1.5 is out of range");
+    check(&["--vary", "agents=3:9"], "a range without step");
+    check(&["-r", "agents > 1000"], "no configuration of 1 fulfils the conditions");
+    check(&["-r", "agnets > 1"], "did you mean `agents`?");
+    check(&["--until", "f1 rel<0.1 max 4"], "min must lie between 2 and max");
+    check(&["--study", "none"], "the scenario's `studies` are: none");
+    check(&["--shard", "4/3"], "expected I/N");
+}
+
+#[test]
+fn replicates_go_on_until_the_figure_is_known() {
+    let bench = bench();
+    let until = ["small.ron", "--vary", "ticks=4,8", "--until", "roc_auc rel<0.03 min 3 max 20", "-q"];
+    bench.run(&[&until[..], &["--out", "a", "-j", "1"]].concat()).expect(0);
+    bench.run(&[&until[..], &["--out", "b", "-j", "3"]].concat()).expect(0);
+    same_results(&bench, "a", "b");
+    let summary = bench.read("a/summary.csv");
+    for line in summary.lines().filter(|l| l.contains(",detection.roc_auc,")) {
+        let cells: Vec<&str> = line.rsplit(',').collect();
+        let [high, low, _, mean, _, n, ..] = cells.as_slice() else { panic!("{line}") };
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let half = (number(high) - number(low)) / 2.0;
+        assert!(half < 0.03 * number(mean) || *n == "20", "{line}");
+    }
+}
+
+#[test]
+fn sampled_designs_run() {
+    let bench = bench();
+    for (design, runs) in
+        [("lhs:4", 4), ("sobol:4", 4), ("random:3", 3), ("morris:2", 6), ("saltelli:2", 8), ("zip", 2)]
+    {
+        let values = if design == "zip" {
+            ["consensus.quorum=0.5,0.6", "agents=4,5"]
+        } else {
+            ["consensus.quorum=0.3:0.9", "agents=3:6"]
+        };
+        let said = bench
+            .run(&[
+                "small.ron",
+                "--vary",
+                values[0],
+                "--vary",
+                values[1],
+                "--design",
+                design,
+                "--set",
+                "ticks=2",
+                "--json",
+                "-q",
+            ])
+            .expect(0);
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(document["runs"].as_array().unwrap().len(), runs, "{design}");
+    }
+    bench.write("table.csv", "agents,consensus.quorum\n4,0.5\n5,0.6\n");
+    let said = bench.run(&["small.ron", "--design", "table:table.csv", "--json", "-q"]).expect(0);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(document["runs"][1]["params"]["agents"], 5);
+}
+
+#[test]
+fn recorded_runs_are_verified_replayed_and_compared() {
+    let bench = bench();
+    bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
+    let said = bench.run(&["verify", "a", "--sample", "25%", "--threads", "3"]).expect(0);
+    assert!(said.stdout.contains("5 of 5 repeated runs are the same as recorded"), "{}", said.stdout);
+    let said = bench.run(&["replay", "a", "--run", "4"]).expect(0);
+    assert!(said.stdout.contains("the same as recorded"), "{}", said.stdout);
+    let said = bench.run(&["replay", "a", "--run", "4", "--to-tick", "2"]).expect(0);
+    assert!(said.stdout.starts_with("tick 2 · fingerprint "), "{}", said.stdout);
+    let said = bench.run(&["replay", "a", "--run", "99"]).expect(2);
+    assert!(said.stderr.contains("has no run 99: its runs are 0 to 17"), "{}", said.stderr);
+
+    // A record that was tampered with, or came from an engine that computes something else.
+    let events = bench.read("a/events.jsonl");
+    let line = events.lines().find(|l| l.starts_with("{\"event\":\"run\",\"run\":4,")).unwrap();
+    let count = line.split("\"flagged\":").nth(1).unwrap().split(',').next().unwrap();
+    let forged = line.replacen(&format!("\"flagged\":{count}"), "\"flagged\":12345", 1);
+    bench.write("a/events.jsonl", events.replace(line, &forged));
+    let said = bench.run(&["verify", "a"]).expect(4);
+    assert!(said.stdout.contains("MOVED  run 4"), "{}", said.stdout);
+    assert!(said.stdout.contains("detection.flagged: 12345 → "), "{}", said.stdout);
+
+    bench.run(&["study.ron", "--set", "threshold.quantile.contamination=0.2", "--out", "b", "-q"]).expect(0);
+    bench.run(&["study.ron", "--out", "c", "-q"]).expect(0);
+    let said = bench.run(&["diff", "b", "c"]).expect(4);
+    assert!(said.stdout.contains("manifest  scenario.threshold"), "{}", said.stdout);
+    let said = bench.run(&["diff", "c", "c"]).expect(0);
+    assert!(said.stdout.contains("18 runs are the same, 0 differ"), "{}", said.stdout);
+}
