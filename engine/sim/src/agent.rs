@@ -197,6 +197,22 @@ impl Window {
         !self.keys.iter().zip(&self.fine).any(|(key, fine)| *fine && indicator.matches(key))
     }
 
+    /// Standard deviation of every feature over the window; 1 where it does not vary, so that it can be divided by.
+    pub(crate) fn deviations(&self) -> Vec<f64> {
+        let rows = self.keys.len().max(1) as f64;
+        let mean_of = |j: usize, f: &dyn Fn(f64) -> f64| {
+            self.features.iter().skip(j).step_by(self.width).map(|x| f(f64::from(*x))).fold(0.0, |a, b| a + b)
+                / rows
+        };
+        (0..self.width)
+            .map(|j| {
+                let mean = mean_of(j, &|x| x);
+                let deviation = mean_of(j, &|x| (x - mean) * (x - mean)).sqrt();
+                if deviation > 0.0 { deviation } else { 1.0 }
+            })
+            .collect()
+    }
+
     /// Keys of all flows.
     pub(crate) fn keys(&self) -> &[FlowKey] {
         &self.keys

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_core::{AgentMix, FlowKey, Signature, Tick};
+use phalanx_core::{AgentMix, FlowKey, Indicator, Signature, Tick};
 
 use crate::agent::{Blacklist, Blocked, Listed, Matcher, signature_words};
 
@@ -38,6 +38,12 @@ impl Blacklist {
     /// Drops what has not been seen for `ttl` ticks.
     pub(crate) fn age(&mut self, tick: Tick, ttl: u64) {
         self.entries.retain(|e| tick.since(e.seen) < ttl);
+    }
+
+    /// Whether some entry has this very indicator, which must name something.
+    pub(crate) fn names(&self, indicator: &Indicator) -> bool {
+        let at = self.entries.partition_point(|e| e.signature.indicator < *indicator);
+        !indicator.is_empty() && self.entries.get(at).is_some_and(|e| e.signature.indicator == *indicator)
     }
 
     /// Whether some entry matches the flow; the sighting renews it.

@@ -26,6 +26,7 @@ mod blacklist;
 mod board;
 mod curves;
 mod distribution;
+mod known;
 mod learn;
 mod mail;
 pub mod network;

@@ -9,6 +9,7 @@ use crate::agent::{Encounter, Encounters, Identity, Infection};
 use crate::board::Board;
 use crate::curves::{Curves, SLICES};
 use crate::distribution::Distribution;
+use crate::known::Known;
 use crate::mail::Mail;
 use crate::network::Fabric;
 use crate::overlay::{Eclipsed, Overlay};
@@ -65,6 +66,7 @@ impl Simulation {
         world.insert_resource(Mail::new(links, eclipsed));
         world.insert_resource(overlay);
         world.insert_resource(Board::new(genesis.0));
+        world.insert_resource(Known::default());
         world.insert_resource(Now::default());
         world.insert_resource(source);
         world.insert_resource(plan);

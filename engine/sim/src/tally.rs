@@ -189,7 +189,9 @@ impl Tally {
             self.totals.open_true.insert(signature.id, threat);
         }
         for id in self.merged.drain(..) {
-            self.totals.open_true.remove(&id);
+            // It shares the fate of the proposal that it supports, which counts.
+            let threat = self.totals.open_true.remove(&id).expect("a merged report was reported");
+            self.totals.reported_true -= u64::from(threat);
         }
         for decision in &self.decisions {
             let threat =

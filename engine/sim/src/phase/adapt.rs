@@ -15,6 +15,7 @@ use crate::agent::{
     Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window,
 };
 use crate::board::Board;
+use crate::known::Known;
 use crate::learn::{self, Commons};
 use crate::mail::{DECISION_BYTES, Mail};
 use crate::overlay::Overlay;
@@ -37,6 +38,9 @@ type Row<'r, 'w> = (
     Mut<'w, Model>,
 );
 
+/// Ticks after which the table of known indicators forgets those that are on no list any more.
+const TIDY_TICKS: u64 = 256;
+
 /// See the module. Agents take turns to refit: agent i is due when `tick + 1 + i` is a multiple of the period.
 pub(crate) fn adapt(
     plan: Res<Plan>,
@@ -45,6 +49,7 @@ pub(crate) fn adapt(
     owners: Res<Owners>,
     commons: Res<Commons>,
     overlay: Res<Overlay>,
+    mut known: ResMut<Known>,
     mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
@@ -88,8 +93,8 @@ pub(crate) fn adapt(
         })
         .collect();
     rows.par_iter_mut().for_each_init(
-        FitScratch::default,
-        |scratch, (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
+        <(FitScratch, Vec<usize>)>::default,
+        |(scratch, learned), (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
             let list = &plan.scenario.blacklist;
             if list.enabled {
                 let contradicted =
@@ -106,8 +111,8 @@ pub(crate) fn adapt(
             inbox.confirmed.clear();
             infect(identity, batch, infection, &siege, &plan, &now);
             let fresh = model.watch(batch, plan.scenario.model.warm_up_flows.get());
-            let learned = learnable(batch, inbox, plan.scenario.model.learn_from, fresh);
-            for i in &learned {
+            learnable(batch, inbox, plan.scenario.model.learn_from, fresh, learned);
+            for i in &*learned {
                 model.window.push(batch.flows.row(*i), batch.flows.keys()[*i], !batch.flagged[*i]);
                 if let Scorer::Streaming(streaming) = &mut detector.scorer {
                     streaming.update(batch.flows.row(*i)).expect("observed flows are finite");
@@ -123,6 +128,9 @@ pub(crate) fn adapt(
         },
     );
     share(&owners, now.0, &mut rows);
+    if now.0.0 % TIDY_TICKS == TIDY_TICKS - 1 && known.len() > 0 {
+        known.replace(rows.iter().flat_map(|row| &row.4.entries).map(|entry| entry.signature.indicator));
+    }
     tally.counts.refits =
         rows.iter().filter(|row| row.6.since == now.0.after(1) && owners.of(row.0.0) == row.0.0).count()
             as u64;
@@ -143,7 +151,7 @@ fn share(owners: &Owners, now: Tick, rows: &mut [Row<'_, '_>]) {
 }
 
 /// The flows of a batch that are learned from.
-fn learnable(batch: &Batch, inbox: &Inbox, rule: LearnFrom, relearning: bool) -> Vec<usize> {
+fn learnable(batch: &Batch, inbox: &Inbox, rule: LearnFrom, relearning: bool, flows: &mut Vec<usize>) {
     let open = |i: usize| batch.blocked[i] == Blocked::No;
     let reported = |i: usize| inbox.heard.iter().any(|(said, _)| said.matches(&batch.flows.keys()[i]));
     let learned = |i: &usize| match rule {
@@ -152,7 +160,8 @@ fn learnable(batch: &Batch, inbox: &Inbox, rule: LearnFrom, relearning: bool) ->
         LearnFrom::Unflagged => open(*i) && !batch.flagged[*i],
         LearnFrom::Unreported => open(*i) && !reported(*i),
     };
-    (0..batch.flows.rows()).filter(learned).collect()
+    flows.clear();
+    flows.extend((0..batch.flows.rows()).filter(learned));
 }
 
 impl Model {

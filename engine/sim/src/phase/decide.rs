@@ -6,6 +6,7 @@ use phalanx_core::{AgentId, Decision, Outcome, Purpose, SignatureId, Vote, diges
 
 use crate::adversary::Populations;
 use crate::board::{Board, Electors, Proposal};
+use crate::known::Known;
 use crate::mail::Mail;
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
@@ -24,6 +25,7 @@ pub(crate) fn decide(
     mut board: ResMut<Board>,
     mut tally: ResMut<Tally>,
     mut standings: ResMut<Standings>,
+    mut known: ResMut<Known>,
 ) {
     for vote in mail.take_votes() {
         board.vote(vote);
@@ -64,6 +66,7 @@ pub(crate) fn decide(
         plan.scenario.consensus.rule.learn(&electorate.ballots, &electorate.standings, &mut board.memory);
         tally.decisions.push(decision(&proposal, outcome, &now, plan.agents));
         if outcome == Outcome::Confirmed {
+            known.insert(proposal.signature.indicator);
             board.confirmed.push((proposal.signature, proposal.electors));
         }
     }

@@ -1,42 +1,112 @@
 //! Detect: score, flag, block.
 
+use bevy_ecs::change_detection::Mut;
 use bevy_ecs::system::{Query, Res};
+use phalanx_core::{AgentId, Tick};
 use rayon::prelude::*;
 
 use super::by_agent;
 use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity};
+use crate::known::Known;
 use crate::plan::{Now, Plan};
+use crate::population::Owners;
+
+/// Agents whose flows are scored together where they share models.
+const BLOCK: usize = 64;
+
+/// What the phase reads and writes of an agent.
+type Row<'r, 'w> = (&'r Identity, &'r Detector, Mut<'w, Batch>, Mut<'w, Blacklist>, Mut<'w, Evidence>);
 
 /// The detector scores every flow, also those that the blacklist blocks, so that what sharing adds can be told from
 /// what the agent would have found alone. Flagged flows that are not on the blacklist yet become evidence.
 pub(crate) fn detect(
     plan: Res<Plan>,
     now: Res<Now>,
+    owners: Res<Owners>,
+    known: Res<Known>,
     mut agents: Query<(&Identity, &Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
 ) {
-    let memory = u64::from(plan.scenario.signature.memory_ticks.get());
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, detector, batch, blacklist, evidence)| {
-        let Batch { flows, scores, flagged, blocked } = &mut **batch;
-        detector
-            .scorer
-            .detector()
-            .score(flows.features(), scores)
-            .expect("generated and checked flows are finite and as wide as the model");
-        detector.threshold.flag(scores, flagged);
-        blocked.clear();
-        for (i, key) in flows.keys().iter().enumerate() {
-            blocked.push(blacklist.block(key, flows.row(i), identity.0.0, now.0, plan.matcher));
+    if owners.is_shared() {
+        rows.par_chunks_mut(BLOCK).for_each_init(Together::default, |together, block| {
+            together.score(block, &owners);
+            block.iter_mut().for_each(|row| judge(row, &plan, &known, now.0));
+        });
+    } else {
+        rows.par_iter_mut().for_each(|row| {
+            let (_, detector, batch, ..) = row;
+            let Batch { flows, scores, .. } = &mut **batch;
+            score(detector, flows.features(), scores);
+            judge(row, &plan, &known, now.0);
+        });
+    }
+}
+
+fn score(detector: &Detector, rows: &[f32], scores: &mut Vec<f64>) {
+    let scorer = detector.scorer.detector();
+    scorer.score(rows, scores).expect("generated and checked flows are finite and as wide as the model");
+}
+
+/// Flows of several agents that one model scores in one go: its trees are fetched once for all of them. A row's score
+/// depends on that row alone, so this changes no bit.
+#[derive(Debug, Default)]
+struct Together {
+    by_owner: Vec<(AgentId, usize)>,
+    rows: Vec<f32>,
+    scores: Vec<f64>,
+}
+
+impl Together {
+    fn score(&mut self, block: &mut [Row<'_, '_>], owners: &Owners) {
+        let Self { by_owner, rows, scores } = self;
+        by_owner.clear();
+        by_owner.extend(block.iter().enumerate().map(|(index, row)| (owners.of(row.0.0), index)));
+        by_owner.sort_unstable();
+        for group in by_owner.chunk_by(|a, b| a.0 == b.0) {
+            rows.clear();
+            group.iter().for_each(|(_, index)| rows.extend_from_slice(block[*index].2.flows.features()));
+            score(block[group[0].1].1, rows, scores);
+            let mut left = &scores[..];
+            for (_, index) in group {
+                let batch = &mut *block[*index].2;
+                let (own, rest) = left.split_at(batch.flows.rows());
+                batch.scores.clear();
+                batch.scores.extend_from_slice(own);
+                left = rest;
+            }
         }
-        evidence.flagged.retain(|f| now.0.since(f.tick) < memory);
-        for i in (0..flows.rows()).filter(|i| flagged[*i] && blocked[*i] == Blocked::No) {
-            evidence.flagged.push(Flagged {
-                tick: now.0,
-                key: flows.keys()[i],
-                margin: scores[i] - detector.threshold.cut(),
-                row: flows.row(i).into(),
-                truth: flows.truth()[i],
-            });
-        }
-    });
+    }
+}
+
+/// Flags by the agent's threshold, blocks by its blacklist, keeps evidence.
+fn judge(
+    (identity, detector, batch, blacklist, evidence): &mut Row<'_, '_>,
+    plan: &Plan,
+    known: &Known,
+    now: Tick,
+) {
+    let memory = u64::from(plan.scenario.signature.memory_ticks.get());
+    let Batch { flows, scores, flagged, blocked } = &mut **batch;
+    detector.threshold.flag(scores, flagged);
+    blocked.clear();
+    let nothing_listed = blacklist.entries.is_empty();
+    for (i, key) in flows.keys().iter().enumerate() {
+        blocked.push(if nothing_listed || !known.concerns(key, plan.matcher) {
+            Blocked::No
+        } else {
+            blacklist.block(key, flows.row(i), identity.0.0, now, plan.matcher)
+        });
+    }
+    if !evidence.flagged.is_empty() {
+        evidence.flagged.retain(|f| now.since(f.tick) < memory);
+    }
+    for i in (0..flows.rows()).filter(|i| flagged[*i] && blocked[*i] == Blocked::No) {
+        evidence.flagged.push(Flagged {
+            tick: now,
+            key: flows.keys()[i],
+            margin: scores[i] - detector.threshold.cut(),
+            row: flows.row(i).into(),
+            truth: flows.truth()[i],
+        });
+    }
 }

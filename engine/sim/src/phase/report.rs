@@ -107,10 +107,10 @@ fn evidence_bytes(flow: &Flagged) -> Vec<u8> {
 /// wrong with than of flagged ones is an odd moment of something ordinary.
 fn condense(plan: &Plan, now: Tick, author: AgentId, model: &Model, evidence: &Evidence) -> Vec<Signature> {
     let support_min = plan.scenario.signature.support_min.get() as usize;
-    let flagged: Vec<&Flagged> = evidence.flagged.iter().collect();
-    if flagged.len() < support_min {
+    if evidence.flagged.len() < support_min {
         return Vec::new();
     }
+    let flagged: Vec<&Flagged> = evidence.flagged.iter().collect();
     let sign = |(indicator, flows): (Indicator, Vec<&Flagged>)| condensed(indicator, &flows, author, now);
     let mut drafts: Vec<Signature> = match plan.scenario.signature.grouping {
         Grouping::All => vec![sign((Indicator::default(), flagged))],

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::by_agent;
 use crate::adversary::{Moment, Populations, Saying};
-use crate::agent::{Detector, Evidence, Identity, Inbox, Matcher, Model, Outbox};
+use crate::agent::{Blacklist, Detector, Evidence, Flagged, Identity, Inbox, Matcher, Model, Outbox};
 use crate::board::Board;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
@@ -25,15 +25,15 @@ pub(crate) fn vote(
     mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
-    mut agents: Query<(&Identity, &Detector, &Model, &Evidence, &Inbox, &mut Outbox)>,
+    mut agents: Query<(&Identity, &Detector, &Model, &Evidence, &Blacklist, &Inbox, &mut Outbox)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, detector, model, evidence, inbox, outbox)| {
+    rows.par_iter_mut().for_each(|(identity, detector, model, evidence, blacklist, inbox, outbox)| {
         outbox.votes.clear();
         if inbox.reports.is_empty() {
             return;
         }
-        let opinions = judge(&inbox.reports, detector, model, evidence, plan.matcher);
+        let opinions = judge(&inbox.reports, detector, model, evidence, blacklist, &plan);
         let moment = Moment { now: now.0, trust: standings.trust(identity.0) };
         let mut stream = plan.streams.stream(Purpose::Adversary, identity.0.0, now.0);
         for (signature, opinion) in inbox.reports.iter().zip(opinions) {
@@ -45,7 +45,7 @@ pub(crate) fn vote(
     // A protocol of several rounds starts from what everybody thinks, and sends its own messages.
     let rounds = plan.scenario.consensus.rule.gathering() == Gathering::Rounds;
     let mut minds = BTreeMap::new();
-    for (identity, .., outbox) in &mut rows {
+    for (identity, .., outbox) in rows.iter_mut().filter(|row| !row.6.votes.is_empty()) {
         let mut stream = plan.streams.stream(Purpose::VoteMail, identity.0.0, now.0);
         let controller = populations.controller(identity.0);
         for (mut vote, late) in outbox.votes.drain(..) {
@@ -111,26 +111,43 @@ fn judge<S: AsRef<Signature>>(
     detector: &Detector,
     model: &Model,
     evidence: &Evidence,
-    matcher: Matcher,
+    blacklist: &Blacklist,
+    plan: &Plan,
 ) -> Vec<Opinion> {
     let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.detector().width());
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
     let mut scores = Vec::new();
     detector.scorer.detector().score(&centroids, &mut scores).expect("centroids of finite flows are finite");
     let cut = detector.threshold.cut();
+    let mut deviations = None;
     signatures
         .iter()
         .zip(scores)
-        .map(|(signature, score)| match sightings(signature.as_ref(), model, evidence, matcher) {
-            (0, 0) => Opinion {
-                yes: score > cut,
-                score: Share16::new(if score > cut {
-                    ratio(score - cut, 1.0 - cut)
-                } else {
-                    -ratio(cut - score, cut)
-                }),
-                confidence: Share16::new(0.5),
-            },
+        .map(|(signature, score)| match sightings(signature.as_ref(), model, evidence, plan.matcher) {
+            (0, 0) => {
+                let signature = signature.as_ref();
+                let words = &plan.scenario.consensus;
+                let flagged =
+                    if score > cut { ratio(score - cut, 1.0 - cut) } else { -ratio(cut - score, cut) };
+                let similar = words.similarity.and_then(|least| {
+                    let most = similarity(
+                        signature,
+                        evidence,
+                        deviations.get_or_insert_with(|| model.window.deviations()),
+                    );
+                    most.filter(|most| *most >= least.get())
+                });
+                let listed = words.heed_blacklist && blacklist.names(&signature.indicator);
+                Opinion {
+                    yes: score > cut || similar.is_some() || listed,
+                    score: Share16::new(flagged.max(similar.unwrap_or(-1.0)).max(if listed {
+                        1.0
+                    } else {
+                        -1.0
+                    })),
+                    confidence: Share16::new(0.5),
+                }
+            }
             (flagged, fine) => {
                 let (flagged, fine) = (flagged as f64, fine as f64);
                 Opinion {
@@ -141,6 +158,19 @@ fn judge<S: AsRef<Signature>>(
             }
         })
         .collect()
+}
+
+/// The similarity of a signature to the most similar of the flows that the agent has flagged lately.
+fn similarity(signature: &Signature, evidence: &Evidence, deviations: &[f64]) -> Option<f64> {
+    let to = |flow: &Flagged| {
+        let columns = signature.centroid.iter().zip(&flow.row[..]).zip(deviations);
+        let squares = columns.map(|((a, b), sd)| {
+            let z = (f64::from(*a) - f64::from(*b)) / sd;
+            z * z
+        });
+        1.0 / (1.0 + (squares.fold(0.0, |a, b| a + b) / deviations.len() as f64).sqrt())
+    };
+    evidence.flagged.iter().map(to).max_by(f64::total_cmp)
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {

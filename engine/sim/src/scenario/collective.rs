@@ -25,6 +25,13 @@ pub struct Consensus {
     /// Whether a report of an indicator that is being voted on already counts as support for that proposal instead of
     /// opening its own.
     pub merge: bool,
+    /// A voter that has seen no such flows itself also says yes if some recent flow that it has flagged is at least this
+    /// similar to the centroid: `1 / (1 + d)`, where d is the root mean square distance in standard deviations of its own
+    /// window, so that equal flows have 1 and such that differ by a deviation in every feature 1/2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<Fraction>,
+    /// Whether such a voter also says yes to what is on its blacklist already.
+    pub heed_blacklist: bool,
 }
 
 impl Default for Consensus {
@@ -36,6 +43,8 @@ impl Default for Consensus {
             electorate: Electorate::All,
             prior: Fraction::new(0.5),
             merge: false,
+            similarity: None,
+            heed_blacklist: false,
         }
     }
 }
