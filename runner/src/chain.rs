@@ -62,6 +62,15 @@ impl Chain {
         Ok(())
     }
 
+    /// Root of all entries so far.
+    #[must_use]
+    pub fn root(&self) -> [u8; 32] {
+        match self {
+            Self::Stored(ledger) => ledger.head().root,
+            Self::Root(frontier, _) => frontier.root(),
+        }
+    }
+
     /// Ends it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use phalanx_core::{Fingerprint, Signature};
-use phalanx_ledger::Entry;
+use phalanx_ledger::{Entry, MembershipChange};
 use phalanx_sim::scenario::Scenario;
 use phalanx_sim::summary::Summary;
 use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
@@ -136,6 +136,7 @@ impl Job {
                 let record = simulation.step();
                 fingerprint = record.fingerprint;
                 chain.append(record.tick, &entries(&record, tick + 1 == ticks))?;
+                simulation.witness(chain.root());
                 observe(&record)?;
             }
             let summary = simulation.summary();
@@ -194,7 +195,12 @@ pub(crate) fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
     let decided = record.decisions.iter().cloned().map(Entry::Decided);
     let fingerprint =
         last.then_some(Entry::Fingerprint { tick: record.tick, fingerprint: record.fingerprint.0 });
-    reported.chain(decided).chain(fingerprint).collect()
+    // Whoever washes its name white leaves, and somebody nobody knows joins under the same number.
+    let changes = [MembershipChange::Left, MembershipChange::Joined];
+    let rejoined = record.rejoined.iter().flat_map(|agent| {
+        changes.map(|change| Entry::Membership { tick: record.tick, agent: *agent, change })
+    });
+    reported.chain(decided).chain(rejoined).chain(fingerprint).collect()
 }
 
 fn reported(signature: &Signature) -> Entry {
