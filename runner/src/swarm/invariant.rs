@@ -59,7 +59,7 @@ pub enum Broken {
     Outcomes {
         /// Reports.
         reported: u64,
-        /// Confirmed, rejected and undecided.
+        /// Confirmed, rejected, undecided and merged.
         outcomes: u64,
     },
     /// A share outside 0 to 1.
@@ -130,7 +130,7 @@ fn figures(scenario: &Scenario, simulation: &Simulation) -> Result<(), Broken> {
         return Err(Broken::LostWithoutFault { lost: network.lost });
     }
     let s = &summary.signatures;
-    let outcomes = s.confirmed + s.rejected + s.undecided;
+    let outcomes = s.confirmed + s.rejected + s.undecided + s.merged;
     if outcomes != s.reported {
         return Err(Broken::Outcomes { reported: s.reported, outcomes });
     }
