@@ -147,6 +147,31 @@ pub enum RunnerError {
         /// Which.
         path: PathBuf,
     },
+    /// A ledger could not be read, or is not what was written.
+    #[error("{}", chain(&**.0))]
+    ReadLedger(Box<LedgerError>),
+    /// Several ledgers where one is wanted.
+    #[error("{} holds {count} ledgers and one is wanted", .path.display())]
+    #[diagnostic(help("name one of them, for example {}", .first.display()))]
+    ManyLedgers {
+        /// The output folder.
+        path: PathBuf,
+        /// Number of its ledgers.
+        count: usize,
+        /// The first of them.
+        first: PathBuf,
+    },
+    /// A file with a head, a proof or an export cannot be used.
+    #[error("{what} {}: {reason}", .path.display())]
+    #[diagnostic(help("`runner ledger head`, `prove` and `export --format jsonl` write such files"))]
+    LedgerFile {
+        /// What it should hold.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No such golden.
     #[error("no golden named `{name}` in {}{}", .folder.display(), .nearest.as_ref().map_or_else(String::new, |n| format!("; did you mean `{n}`?")))]
     #[diagnostic(help("make it with `runner golden bless SCENARIO.ron`"))]
@@ -192,8 +217,13 @@ impl RunnerError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Simulation(error) if matches!(**error, SimError::Threads(_)) => Exit::Tool,
-            Self::Ledger(error) if error.is_mismatch() => Exit::Mismatch,
-            Self::Ledger(_) | Self::Io { .. } => Exit::Tool,
+            Self::Ledger(error) | Self::ReadLedger(error) if error.is_mismatch() => Exit::Mismatch,
+            Self::ReadLedger(error)
+                if matches!(**error, LedgerError::OutOfRange { .. } | LedgerError::NoSuchSize { .. }) =>
+            {
+                Exit::BadInput
+            }
+            Self::Ledger(_) | Self::ReadLedger(_) | Self::Io { .. } => Exit::Tool,
             Self::Scenario(_)
             | Self::Plan(_)
             | Self::Capture { .. }
@@ -209,6 +239,8 @@ impl RunnerError {
             | Self::BadFolder { .. }
             | Self::Resume { .. }
             | Self::NoLedger { .. }
+            | Self::ManyLedgers { .. }
+            | Self::LedgerFile { .. }
             | Self::NoGolden { .. }
             | Self::BadGolden { .. }
             | Self::Evaluation(_)

@@ -33,6 +33,7 @@ pub mod error;
 pub mod evaluation;
 pub mod exit;
 pub mod golden;
+pub mod ledger;
 pub mod manifest;
 pub mod output;
 pub mod plan;

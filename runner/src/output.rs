@@ -173,6 +173,16 @@ impl Pending {
     }
 }
 
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 /// Writes a whole file of any folder.
 ///
 /// # Errors

@@ -91,9 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn f32(&mut self, field: &'static str) -> Result<f32, DecodeError> {
-        let bits = self.u32(field)?;
-        let value = f32::from_bits(bits);
-        if canonical_bits(value) == bits { Ok(value) } else { Err(DecodeError::NonCanonical { field }) }
+        canonical_float(self.array(field)?).ok_or(DecodeError::NonCanonical { field })
     }
 
     /// A `u32` count and that many items of `item_bytes` each, as one slice. The length is checked before
@@ -113,6 +111,13 @@ impl<'a> Reader<'a> {
             count => Err(DecodeError::Trailing { count }),
         }
     }
+}
+
+/// The float that is written as these bytes, if it is written so.
+pub(crate) fn canonical_float(bytes: [u8; 4]) -> Option<f32> {
+    let bits = u32::from_be_bytes(bytes);
+    let value = f32::from_bits(bits);
+    (canonical_bits(value) == bits).then_some(value)
 }
 
 /// The bits that stand for a float: `-0.0` is written as `0.0` and every NaN as one. Which zero `max` returns

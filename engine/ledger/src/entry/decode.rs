@@ -8,7 +8,7 @@ use crate::entry::{
     MODEL_ROUND, PLUGIN_FAULT, REPORTED, SIGNED_HEAD, STATEMENT, TRUST, VERSION,
 };
 use crate::head::Head;
-use crate::wire::{DecodeError, Reader};
+use crate::wire::{DecodeError, Reader, canonical_float};
 
 impl Entry {
     /// Reads the entry that these bytes are the encoding of.
@@ -54,13 +54,11 @@ fn reported(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     let indicator = indicator(reader)?;
     let support = reader.u32("support")?;
     let confidence = reader.f32("confidence")?;
-    let mut values = Reader::new(reader.counted("centroid", 4)?);
-    let mut centroid = Vec::with_capacity(values.left() / 4);
-    while values.left() > 0 {
-        centroid.push(values.f32("centroid")?);
-    }
+    let (values, _) = reader.counted("centroid", 4)?.as_chunks();
+    let centroid = values.iter().map(|bytes| canonical_float(*bytes)).collect::<Option<_>>();
+    let centroid = centroid.ok_or(DecodeError::NonCanonical { field: "centroid" })?;
     let evidence = reader.array("evidence")?;
-    Ok(Entry::Reported { id, indicator, support, confidence, centroid: centroid.into(), evidence })
+    Ok(Entry::Reported { id, indicator, support, confidence, centroid, evidence })
 }
 
 fn decision(reader: &mut Reader<'_>) -> Result<Decision, DecodeError> {

@@ -185,3 +185,33 @@ pub enum VerifyFailure {
         index: u64,
     },
 }
+
+impl VerifyFailure {
+    /// The first entry that is wrong, where the finding names one.
+    #[must_use]
+    pub fn index(&self) -> Option<u64> {
+        match self {
+            Self::Gap { expected: index, .. }
+            | Self::Missing { index, .. }
+            | Self::Extra { index, .. }
+            | Self::Altered { index }
+            | Self::Undecodable { index, .. }
+            | Self::Malformed { index, .. }
+            | Self::SecondGenesis { index }
+            | Self::TickOrder { index, .. }
+            | Self::Unsigned { index, .. }
+            | Self::Statement { index }
+            | Self::Keys { index } => Some(*index),
+            Self::NoGenesis => Some(0),
+            Self::RolledBack { size, .. } => Some(*size),
+            Self::NoHead
+            | Self::MalformedHead { .. }
+            | Self::Signature
+            | Self::Root { .. }
+            | Self::Rewritten { .. }
+            | Self::HeldSignature { .. }
+            | Self::Frontier
+            | Self::Derived { .. } => None,
+        }
+    }
+}
