@@ -148,10 +148,10 @@ impl Board {
         self.open.get_mut(&letter.signature.id).is_some_and(|proposal| !proposal.heard.insert(letter.to))
     }
 
-    /// Counts a vote, unless the proposal has been decided already.
-    pub(crate) fn vote(&mut self, vote: Vote) {
-        if let Some(proposal) = self.open.get_mut(&vote.signature) {
-            proposal.votes.push(vote);
+    /// Counts votes for one proposal, unless it has been decided already.
+    pub(crate) fn vote(&mut self, votes: &[Vote]) {
+        if let Some(proposal) = votes.first().and_then(|vote| self.open.get_mut(&vote.signature)) {
+            proposal.votes.extend_from_slice(votes);
         }
     }
 
@@ -195,7 +195,7 @@ mod tests {
         board.propose(&Arc::new(signature), Electors::All);
         for (voter, yes) in [(4, true), (1, true), (3, false), (4, false), (1, true), (4, true)] {
             let (score, confidence) = (Share16::new(1.0), Share16::new(1.0));
-            board.vote(Vote { signature: id, voter: AgentId(voter), yes, score, confidence });
+            board.vote(&[Vote { signature: id, voter: AgentId(voter), yes, score, confidence }]);
         }
         assert_eq!(board.majority_so_far(id), Some(true));
         let proposal = board.open.get_mut(&id).unwrap();

@@ -27,9 +27,8 @@ pub(crate) fn decide(
     mut standings: ResMut<Standings>,
     mut known: ResMut<Known>,
 ) {
-    for vote in mail.take_votes() {
-        board.vote(vote);
-    }
+    let votes = mail.take_votes();
+    votes.chunk_by(|a, b| a.signature == b.signature).for_each(|votes| board.vote(votes));
     board.confirmed.clear();
     let Board { open, memory, .. } = &mut *board;
     let mut two_faced = Vec::new();

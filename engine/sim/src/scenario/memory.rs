@@ -1,12 +1,14 @@
 //! What a run will need, before anything is allocated.
 
-use super::{Detector, Scenario, Topology, Traffic};
+use super::{Detector, Electorate, Owner, Scenario, Topology, Traffic};
 
 /// Bytes of a forest node (two 4-byte words) and of the fixed parts of an agent.
 const NODE_BYTES: u64 = 8;
-const AGENT_BYTES: u64 = 2048;
+const AGENT_BYTES: u64 = 4096;
 /// The program, the score histogram and the database's cache.
 const BASE_BYTES: u64 = 32 << 20;
+/// Roles of synthetic hosts, each of which may have a model.
+const ROLES: u64 = 4;
 /// A capture's width is known once it is read; this is that of NSL-KDD with all its categories, rounded up.
 const CAPTURE_WIDTH: u64 = 128;
 
@@ -38,15 +40,25 @@ impl Scenario {
         let row = width * 4 + 16;
         let window = u64::from(self.model.window_flows.get()).saturating_mul(row);
         let batch = flows.saturating_mul(row + 24);
-        // Every agent may report, and every report is under way to all neighbours of its author.
-        let ends = match self.network.topology {
-            Topology::FullMesh => agents.saturating_mul(agents),
+        // Every agent may report, and every report is under way to everybody who is asked.
+        let ends = match (self.consensus.electorate, self.network.topology) {
+            (Electorate::Committee { size }, _) => agents.saturating_mul(u64::from(size.get())),
+            (_, Topology::FullMesh) => agents.saturating_mul(agents),
             _ => 2 * self.edges() as u64,
         };
         let mail = if self.network.enabled { ends.saturating_mul(40) } else { 0 };
         // Its list of edges and both their ends, while the graph is drawn.
         let graph = 16 * self.edges() as u64 + 16 * agents;
-        let per_agent = AGENT_BYTES.saturating_add(model).saturating_add(window).saturating_add(batch);
-        agents.saturating_mul(per_agent).saturating_add(mail).saturating_add(graph).saturating_add(BASE_BYTES)
+        let per_agent = AGENT_BYTES.saturating_add(window).saturating_add(batch);
+        let models = match self.model.owner {
+            Owner::Agent => agents,
+            Owner::Role => agents.min(ROLES),
+        };
+        agents
+            .saturating_mul(per_agent)
+            .saturating_add(models.saturating_mul(model))
+            .saturating_add(mail)
+            .saturating_add(graph)
+            .saturating_add(BASE_BYTES)
     }
 }

@@ -125,3 +125,24 @@ fn schedules_buy_trust() {
     let (always, sleeper) = (separation("Always"), separation("From(tick: 39)"));
     assert!(always > sleeper + 0.1, "{always} against {sleeper}");
 }
+
+/// While half of the agents are cut off, no quorum of two thirds can be reached and nothing is confirmed, not even by
+/// mistake; once the partition has healed, decisions resume.
+#[test]
+fn liveness_resumes_when_a_partition_heals() {
+    for rule in ["Supermajority()", "Pbft()", "Majority"] {
+        let text = format!(
+            "(agents: 36, ticks: 40, seed: 8, campaigns: [(kind: PortScan, start: 2, sources: 12)],
+              traffic: Synthetic(regions: 2), detector: IsolationForest(trees: 25, sample: 64),
+              network: (loss: 0, partitions: [(from: 0, until: 20, regions: [0])]),
+              consensus: (rule: {rule}, quorum: 0.667, deadline_ticks: 4))"
+        );
+        let (records, _) = run(&parse(&text), 2);
+        let confirmed = |ticks: std::ops::Range<usize>| {
+            let decisions = records[ticks].iter().flat_map(|record| &record.decisions);
+            decisions.filter(|decision| decision.outcome == phalanx_core::Outcome::Confirmed).count()
+        };
+        assert_eq!(confirmed(0..20), 0, "{rule} confirms within a half");
+        assert!(confirmed(20..40) > 0, "{rule} never recovers");
+    }
+}
