@@ -1,4 +1,5 @@
-//! Scoring: blocks of rows walk all trees, one tree at a time.
+//! Scoring: blocks of rows walk all trees, one tree at a time. Large batches on machines with AVX2 or AVX-512 take
+//! another way to the same sums, see `program.rs`.
 //!
 //! A step is a load of a node, a load of a feature and a comparison, each waiting for the one before. So a group of
 //! rows steps together: their chains are independent and fill each other's waits. [`deep`] is the same walk as
@@ -7,6 +8,8 @@
 //! registers. Measured by `benches/forest.rs` (100 trees of 256 rows, 4 or 10 features): 1.7 M rows/s a core with all
 //! rows of a block stepping together, 2.75 M with [`deep`].
 
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use super::program::{Lanes, Program};
 use super::{Node, key};
 
 /// Rows that are turned into keys together; their share of the first-level cache leaves room for a tree.
@@ -20,6 +23,46 @@ const SLOTS: usize = 256;
 
 /// Hands the sum of a row's path lengths over all trees to `done`, row after row, in fixed point.
 pub(crate) fn path_sums(
+    nodes: &[Node],
+    leaves: &[u32],
+    height: u32,
+    rows: &[f32],
+    width: usize,
+    mut done: impl FnMut(u64),
+) {
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    if let Some((lanes, programs)) = compiled(nodes, leaves, height, rows.len() / width, width) {
+        return lanes.path_sums(&programs, rows, width, &mut |sums| sums.iter().for_each(|sum| done(*sum)));
+    }
+    walked_sums(nodes, leaves, height, rows, width, done);
+}
+
+/// A forest as programs, if this machine runs them faster than walks, and the batch is worth it.
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+fn compiled(
+    nodes: &[Node],
+    leaves: &[u32],
+    height: u32,
+    rows: usize,
+    width: usize,
+) -> Option<(Lanes, Vec<Program>)> {
+    /// Batches from here on pay for compiling.
+    const ROWS_MIN: usize = 2048;
+    let slots = 1 << height;
+    if rows < ROWS_MIN || slots > SLOTS || width > 256 {
+        return None;
+    }
+    let lanes = Lanes::detect().next()?;
+    let cuts = nodes.iter().filter(|node| **node != Node::PASS).count();
+    if cuts > lanes.operations_max() * (nodes.len() / slots) {
+        return None;
+    }
+    let trees = nodes.chunks_exact(slots).zip(leaves.chunks_exact(slots));
+    Some((lanes, trees.map(|(nodes, leaves)| Program::of(nodes, leaves)).collect()))
+}
+
+/// Path sums by walks.
+fn walked_sums(
     nodes: &[Node],
     leaves: &[u32],
     height: u32,
@@ -197,8 +240,25 @@ mod tests {
         rows.chunks(forest.width).map(|row| (0..forest.trees()).map(|tree| path(tree, row)).sum()).collect()
     }
 
+    /// Every way to the sums that this machine has.
+    fn check(forest: &IsolationForest, rows: &[f32], what: &str) {
+        let IsolationForest { nodes, leaves, height, width, .. } = forest;
+        let expected = plain(forest, rows);
+        let mut sums = Vec::new();
+        walked_sums(nodes, leaves, *height, rows, *width, |s| sums.push(s));
+        assert_eq!(sums, expected, "walks, {what}");
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        for lanes in Lanes::detect().filter(|_| 1 << height <= SLOTS && *width <= 256) {
+            let trees = nodes.chunks_exact(1 << height).zip(leaves.chunks_exact(1 << height));
+            let programs: Vec<Program> = trees.map(|(nodes, leaves)| Program::of(nodes, leaves)).collect();
+            sums.clear();
+            lanes.path_sums(&programs, rows, *width, &mut |block| sums.extend(block));
+            assert_eq!(sums, expected, "{lanes:?}, {what}");
+        }
+    }
+
     #[test]
-    fn every_walk_ends_in_the_same_leaf() {
+    fn every_way_ends_in_the_same_leaf() {
         let mut rng = Streams::from_seed(9).stream(Purpose::Model, 0, Tick(0));
         for width in [1usize, 4, 16, 17, 64, 65, 256, 257] {
             for sample in [1u32, 2, 3, 8, 100, 129, 256, 257] {
@@ -207,13 +267,41 @@ mod tests {
                 let forest =
                     IsolationForest::fit(&rows, width, &config, &mut rng, &mut FitScratch::default())
                         .unwrap();
-                for count in [1, 7, 8, 9, 31, 32, 33, 300] {
-                    let rows = &rows[..count * width];
-                    let mut sums = Vec::new();
-                    path_sums(&forest.nodes, &forest.leaves, forest.height, rows, width, |s| sums.push(s));
-                    assert_eq!(sums, plain(&forest, rows), "width {width}, sample {sample}, {count} rows");
+                for count in [1, 7, 8, 9, 31, 32, 33, 127, 128, 129, 300] {
+                    let what = format!("width {width}, sample {sample}, {count} rows");
+                    check(&forest, &rows[..count * width], &what);
                 }
             }
         }
+    }
+
+    #[test]
+    fn full_trees_and_sums_beyond_32_bits() {
+        // Evenly spread rows give bushy trees; a thousand of them add up to more than 2^32 in fixed point.
+        let rows: Vec<f32> = (0..256 * 9).map(|i| (i * 7919 % 2311) as f32).collect();
+        let mut rng = Streams::from_seed(3).stream(Purpose::Model, 0, Tick(0));
+        let config = ForestConfig { trees: 1000, sample: 256 };
+        let forest = IsolationForest::fit(&rows, 9, &config, &mut rng, &mut FitScratch::default()).unwrap();
+        assert!(plain(&forest, &rows)[0] > 1 << 32);
+        check(&forest, &rows, "1000 trees");
+        // A heap without an end before its last level: as many operations and registers as there can be.
+        let mut full = forest.clone();
+        full.nodes.iter_mut().enumerate().for_each(|(i, node)| {
+            *node = Node { key: key((i * 31 % 2311) as f32), feature: (i % 9) as u32 };
+        });
+        full.leaves.iter_mut().enumerate().for_each(|(i, leaf)| *leaf = (i as u32).wrapping_mul(0x9E37_79B9));
+        check(&full, &rows, "full trees");
+    }
+
+    #[test]
+    fn large_batches_score_as_small_ones() {
+        let mut rng = Streams::from_seed(4).stream(Purpose::Model, 0, Tick(0));
+        let rows: Vec<f32> = (0..5000 * 3).map(|_| rng.normal() as f32).collect();
+        let forest =
+            IsolationForest::fit(&rows, 3, &ForestConfig::default(), &mut rng, &mut FitScratch::default())
+                .unwrap();
+        let mut sums = Vec::new();
+        path_sums(&forest.nodes, &forest.leaves, forest.height, &rows, 3, |s| sums.push(s));
+        assert_eq!(sums, plain(&forest, &rows));
     }
 }

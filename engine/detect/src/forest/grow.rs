@@ -35,7 +35,7 @@ impl FitScratch {
 
     /// A uniform sample of rows without replacement by Floyd's method (Bentley & Floyd 1987): one draw a row and
     /// no shuffle of all rows. The order is not uniform, and a tree does not depend on it.
-    fn draw(&mut self, rng: &mut Stream) {
+    pub(crate) fn draw(&mut self, rng: &mut Stream) {
         self.sample.clear();
         if self.size == self.rows {
             self.sample.extend(0..self.rows as u32);
@@ -52,9 +52,18 @@ impl FitScratch {
         // `check` made sure that positions fit 32 bits.
         self.sample.iter_mut().for_each(|row| *row *= self.width as u32);
     }
+
+    /// Whether all values of the sampled rows are finite.
+    pub(crate) fn is_sample_finite(&self, rows: &[f32]) -> bool {
+        let row = |start: &u32| &rows[*start as usize..][..self.width];
+        self.sample
+            .iter()
+            .all(|start| row(start).iter().fold(true, |finite, value| finite & value.is_finite()))
+    }
 }
 
-/// Grows a tree into `nodes` and `leaves`, `2^height` slots each, and returns its digest.
+/// Grows a tree from the sample that was drawn into `nodes` and `leaves`, `2^height` slots each, and returns its
+/// digest.
 pub(crate) fn grow_tree(
     nodes: &mut [Node],
     leaves: &mut [u32],
@@ -65,7 +74,6 @@ pub(crate) fn grow_tree(
 ) -> u64 {
     nodes.fill(Node::PASS);
     leaves.fill(0);
-    scratch.draw(rng);
     scratch.features.clear();
     scratch.features.extend(0..scratch.width as u32);
     let mut tree = Tree {

@@ -16,6 +16,8 @@
 mod descend;
 mod grow;
 mod path_length;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod program;
 
 use phalanx_core::{AgentMix, Stream};
 use serde::{Deserialize, Serialize};
@@ -113,8 +115,13 @@ impl IsolationForest {
     ///
     /// A function of the rows, the configuration and the stream alone; `scratch` only saves allocations.
     ///
+    /// Rows that no tree draws are not looked at, so a fit costs the same however many rows there are. All rows are
+    /// checked for values that are not finite if there are no more of them than draws, trees × sample; else those
+    /// that are drawn, so a broken value elsewhere has no part in the forest. [`Detector::score`] checks every row.
+    ///
     /// # Errors
-    /// No rows, no features, a ragged length, a value that is not finite, no trees or no sample.
+    /// No rows, no features, a ragged length, a value that is not finite in a row that is checked, no trees or no
+    /// sample.
     pub fn fit(
         rows: &[f32],
         width: usize,
@@ -148,8 +155,7 @@ impl IsolationForest {
         scratch: &mut FitScratch,
     ) -> Result<(), DetectError> {
         let sample = self.check(rows)?;
-        self.grow_all(sample, rows, rng, scratch);
-        Ok(())
+        self.grow(self.config.trees, sample, rows, rng, scratch)
     }
 
     /// Replaces the `count` oldest trees by trees grown from `rows`: a forest that follows its traffic at a fraction
@@ -166,16 +172,8 @@ impl IsolationForest {
         scratch: &mut FitScratch,
     ) -> Result<(), DetectError> {
         let sample = self.check(rows)?;
-        if count >= self.config.trees || sample != self.sample {
-            self.grow_all(sample, rows, rng, scratch);
-            return Ok(());
-        }
-        scratch.prepare(rows.len() / self.width, self.width, sample);
-        for _ in 0..count {
-            self.grow_tree(self.oldest, rows, rng, scratch);
-            self.oldest = (self.oldest + 1) % self.digests.len();
-        }
-        Ok(())
+        let all = count >= self.config.trees || sample != self.sample;
+        self.grow(if all { self.config.trees } else { count }, sample, rows, rng, scratch)
     }
 
     /// Number of trees.
@@ -200,11 +198,40 @@ impl IsolationForest {
         if u32::try_from(rows.len()).is_err() {
             return Err(DetectError::TooLarge { length: rows.len() });
         }
-        check_finite(rows, self.width)?;
         Ok(count.min(self.config.sample as usize))
     }
 
-    fn grow_all(&mut self, sample: usize, rows: &[f32], rng: &mut Stream, scratch: &mut FitScratch) {
+    /// Grows `count` trees in the place of the oldest, or of all. On an error the forest is what it was.
+    fn grow(
+        &mut self,
+        count: u32,
+        sample: usize,
+        rows: &[f32],
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<(), DetectError> {
+        let row_count = rows.len() / self.width;
+        let check_drawn = row_count > count as usize * sample;
+        if !check_drawn {
+            check_finite(rows, self.width)?;
+        }
+        let before = check_drawn.then(|| self.clone());
+        if count == self.config.trees {
+            self.resize(sample);
+        }
+        scratch.prepare(row_count, self.width, sample);
+        for _ in 0..count {
+            if !self.grow_tree(self.oldest, rows, check_drawn, rng, scratch) {
+                *self = before.expect("rows that were checked are finite");
+                return check_finite(rows, self.width);
+            }
+            self.oldest = (self.oldest + 1) % self.digests.len();
+        }
+        Ok(())
+    }
+
+    /// Makes room for trees of this sample.
+    fn resize(&mut self, sample: usize) {
         let trees = self.config.trees as usize;
         self.sample = sample;
         self.average = path_length::credit(sample);
@@ -213,13 +240,21 @@ impl IsolationForest {
         self.leaves.resize(trees << self.height, 0);
         self.digests.resize(trees, 0);
         self.oldest = 0;
-        scratch.prepare(rows.len() / self.width, self.width, sample);
-        for tree in 0..trees {
-            self.grow_tree(tree, rows, rng, scratch);
-        }
     }
 
-    fn grow_tree(&mut self, tree: usize, rows: &[f32], rng: &mut Stream, scratch: &mut FitScratch) {
+    /// Grows one tree; `false` if `check_drawn` found a value that is not finite in its sample.
+    fn grow_tree(
+        &mut self,
+        tree: usize,
+        rows: &[f32],
+        check_drawn: bool,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> bool {
+        scratch.draw(rng);
+        if check_drawn && !scratch.is_sample_finite(rows) {
+            return false;
+        }
         let slots = tree << self.height..(tree + 1) << self.height;
         self.digests[tree] = grow::grow_tree(
             &mut self.nodes[slots.clone()],
@@ -229,6 +264,7 @@ impl IsolationForest {
             rng,
             scratch,
         );
+        true
     }
 }
 
@@ -349,6 +385,29 @@ mod tests {
             forest,
             IsolationForest::fit(&new[..80], 2, &config, &mut stream(9), &mut scratch).unwrap()
         );
+    }
+
+    #[test]
+    fn rows_that_are_not_drawn_have_no_part() {
+        let (rows, config) = (normal(1000, 2, 0), ForestConfig { trees: 4, sample: 16 });
+        let clean = fit(&rows, 2, config).unwrap();
+        let (mut drawn, mut scratch) = (0, FitScratch::default());
+        for broken in 0..1000 {
+            let mut rows = rows.clone();
+            rows[2 * broken + 1] = f32::NAN;
+            let mut refitted = clean.clone();
+            let before = refitted.digest();
+            match refitted.refit(&rows, &mut stream(0), &mut scratch) {
+                Ok(()) => assert_eq!(refitted, clean),
+                Err(error) => {
+                    drawn += 1;
+                    assert_eq!(error, DetectError::NotFinite { row: broken, column: 1 });
+                    assert_eq!((refitted.digest(), &refitted), (before, &clean));
+                }
+            }
+        }
+        // 4 trees draw 16 of 1000 rows each, few of them twice.
+        assert!((55..=64).contains(&drawn), "{drawn} rows were looked at");
     }
 
     #[test]
