@@ -93,6 +93,7 @@ impl Ensemble {
             sample,
             level: 0,
             scaling: Scaling::None,
+            per_node: false,
             draw: FeatureDraw::Kurtosis,
         };
         let members: Vec<Box<dyn Detector>> = vec![

@@ -24,6 +24,10 @@ pub struct ExtendedForestConfig {
     pub level: u32,
     /// Scaling of the features: a cut weighs features of large numbers most, unless they are standardised.
     pub scaling: Scaling,
+    /// Whether weights are divided by the features' standard deviations among the rows of the node, so that a cut is
+    /// as oblique deep in a tree as at its root, however skewed a feature is (Liu, Ting & Zhou 2010; isotree's
+    /// `standardize_data`).
+    pub per_node: bool,
     /// How often each feature is drawn.
     pub draw: FeatureDraw,
 }
@@ -42,7 +46,14 @@ pub enum FeatureDraw {
 
 impl Default for ExtendedForestConfig {
     fn default() -> Self {
-        Self { trees: 100, sample: 256, level: 1, scaling: Scaling::Standard, draw: FeatureDraw::Even }
+        Self {
+            trees: 100,
+            sample: 256,
+            level: 1,
+            scaling: Scaling::Standard,
+            per_node: false,
+            draw: FeatureDraw::Even,
+        }
     }
 }
 
@@ -136,8 +147,10 @@ impl ExtendedForest {
             },
             scaled: vec![0.0; sample * width],
             draw: (0..width).map(|feature| config.draw.weight(rows, width, feature)).collect(),
+            per_node: config.per_node,
             ranges: Vec::new(),
             varying: Vec::new(),
+            spreads: Vec::new(),
         };
         let mut pool: Vec<u32> = (0..count as u32).collect();
         let mut members: Vec<u32> = (0..sample as u32).collect();
@@ -203,10 +216,13 @@ struct Grower {
     scaled: Vec<f64>,
     /// Weight of each feature in a draw.
     draw: Vec<f64>,
+    per_node: bool,
     /// Ranges of all features in the current node.
     ranges: Vec<(f64, f64)>,
     /// Features that vary there, with their ranges.
     varying: Vec<(u32, f64, f64)>,
+    /// Standard deviations there of the features of a cut.
+    spreads: Vec<f64>,
 }
 
 impl FeatureDraw {
@@ -251,7 +267,7 @@ impl Grower {
             self.forest.paths[node as usize] = path_length(depth, members.len());
             return;
         }
-        let value = self.draw_cut(node as usize, rng);
+        let value = self.draw_cut(node as usize, members, rng);
         let (width, terms) = (self.forest.width, self.forest.terms);
         let cut = &self.forest.weights[node as usize * terms..][..terms];
         let right = |row: u32| weighted(cut, &self.scaled[row as usize * width..][..width]) > value;
@@ -286,18 +302,42 @@ impl Grower {
     }
 
     /// Draws a node's weights and returns the weighted sum of its random point.
-    fn draw_cut(&mut self, node: usize, rng: &mut Stream) -> f64 {
+    fn draw_cut(&mut self, node: usize, members: &[u32], rng: &mut Stream) -> f64 {
         let terms = self.forest.terms;
-        let mut value = 0.0;
-        for i in 0..terms.min(self.varying.len()) {
+        let used = terms.min(self.varying.len());
+        let mut places = [0.0; 2];
+        let mut many = Vec::new();
+        let places = if used <= 2 {
+            &mut places[..used]
+        } else {
+            many.resize(used, 0.0);
+            &mut many[..]
+        };
+        for (i, place) in places.iter_mut().enumerate() {
             let other = i + self.pick(i, rng);
             self.varying.swap(i, other);
             let (feature, low, high) = self.varying[i];
             let weight = rng.normal() as f32;
             self.forest.weights[node * terms + i] = Term { feature, weight };
-            value += f64::from(weight) * (low + (high - low) * rng.uniform());
+            *place = low + (high - low) * rng.uniform();
         }
-        value
+        let cut = &mut self.forest.weights[node * terms..][..used];
+        if self.per_node && used > 1 {
+            self.spreads.clear();
+            let width = self.forest.width;
+            let column =
+                |feature: u32| members.iter().map(move |row| *row as usize * width + feature as usize);
+            for term in &*cut {
+                let values = column(term.feature).map(|at| self.scaled[at]).collect();
+                self.spreads.push(moments(values).1);
+            }
+            // Relative to the least: a cut is the same at any common factor, and this one cannot overflow.
+            let least = self.spreads.iter().copied().fold(f64::INFINITY, f64::min);
+            for (term, spread) in cut.iter_mut().zip(&self.spreads) {
+                term.weight = (f64::from(term.weight) * (least / spread)) as f32;
+            }
+        }
+        cut.iter().zip(places).fold(0.0, |value, (term, place)| value + f64::from(term.weight) * *place)
     }
 
     /// Place of a weighted draw among the varying features from `start` on.
@@ -409,6 +449,7 @@ mod tests {
             sample: 3,
             level: 0,
             scaling: Scaling::None,
+            per_node: false,
             draw: FeatureDraw::Even,
         };
         let rows = [0.0, 0.25, 1.0];
@@ -428,6 +469,7 @@ mod tests {
             sample: 4,
             level: 1,
             scaling: Scaling::None,
+            per_node: false,
             draw: FeatureDraw::Even,
         };
         let rows = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
@@ -451,6 +493,7 @@ mod tests {
             sample: 200,
             level: 0,
             scaling: Scaling::None,
+            per_node: false,
             draw: FeatureDraw::Kurtosis,
         };
         let forest = fit(&rows, 2, config).unwrap();

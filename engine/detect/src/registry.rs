@@ -5,10 +5,11 @@ use std::str::FromStr;
 use phalanx_core::Stream;
 
 use crate::{
-    Copod, DetectError, Detector, Ecod, Ensemble, EnsembleConfig, ExtendedForest, ExtendedForestConfig,
-    FeatureDraw, FitScratch, ForestConfig, HalfSpaceConfig, HalfSpaceTrees, Hbos, HbosConfig,
-    IsolationForest, Knn, KnnConfig, Loda, LodaConfig, Mahalanobis, MahalanobisConfig, Pca, PcaConfig,
-    RandomCutConfig, RobustRandomCutForest, Scaling, ZScore,
+    Copod, Cusum, CusumConfig, DetectError, Detector, Ecod, Ensemble, EnsembleConfig, Ewma, EwmaConfig,
+    ExtendedForest, ExtendedForestConfig, FeatureDraw, FitScratch, ForestConfig, HalfSpaceConfig,
+    HalfSpaceTrees, Hbos, HbosConfig, IsolationForest, Knn, KnnConfig, Loda, LodaConfig, Mahalanobis,
+    MahalanobisConfig, Pca, PcaConfig, RandomCutConfig, RobustRandomCutForest, Scaling, Side,
+    StreamingDetector, ZScore,
 };
 
 /// A detector that is fitted to a batch of rows, with its parameters.
@@ -59,10 +60,14 @@ pub enum DetectorKind {
     HalfSpaceTrees(HalfSpaceConfig),
     /// [`RobustRandomCutForest`] of the latest rows, which learns no more.
     RandomCutForest(RandomCutConfig),
+    /// [`Ewma`] with baselines of the rows. A chart is about what follows: see [`DetectorKind::fit_streaming`].
+    Ewma(EwmaConfig),
+    /// [`Cusum`] with baselines of the rows.
+    Cusum(CusumConfig),
 }
 
 /// In the order of [`DetectorKind::all`].
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 16] = [
     "isolation_forest",
     "extended_forest",
     "kurtosis_forest",
@@ -77,6 +82,8 @@ const NAMES: [&str; 14] = [
     "ensemble",
     "half_space_trees",
     "random_cut_forest",
+    "ewma",
+    "cusum",
 ];
 
 impl DetectorKind {
@@ -88,7 +95,7 @@ impl DetectorKind {
 
     /// All kinds with default parameters, in the order of [`Self::names`].
     #[must_use]
-    pub fn all() -> [Self; 14] {
+    pub fn all() -> [Self; 16] {
         let extended = ExtendedForestConfig::default();
         [
             Self::IsolationForest(ForestConfig::default()),
@@ -110,6 +117,8 @@ impl DetectorKind {
             Self::Ensemble(EnsembleConfig::default()),
             Self::HalfSpaceTrees(HalfSpaceConfig::default()),
             Self::RandomCutForest(RandomCutConfig::default()),
+            Self::Ewma(EwmaConfig::default()),
+            Self::Cusum(CusumConfig::default()),
         ]
     }
 
@@ -141,7 +150,7 @@ impl DetectorKind {
             Self::ZScore | Self::Ecod | Self::Copod => &[],
             Self::IsolationForest(_) => &["trees", "sample"],
             Self::ExtendedForest(_) | Self::KurtosisForest(_) => {
-                &["trees", "sample", "level", "scaling", "draw"]
+                &["trees", "sample", "level", "scaling", "per_node", "draw"]
             }
             Self::Hbos(_) => &["bins", "alpha", "tolerance"],
             Self::Loda(_) => &["cuts", "bins", "scaling"],
@@ -151,6 +160,8 @@ impl DetectorKind {
             Self::Ensemble(_) => &["trees", "calibration"],
             Self::HalfSpaceTrees(_) => &["trees", "height", "window"],
             Self::RandomCutForest(_) => &["trees", "window"],
+            Self::Ewma(_) => &["lambda"],
+            Self::Cusum(_) => &["slack", "side"],
         }
     }
 
@@ -167,6 +178,9 @@ impl DetectorKind {
             (Self::ExtendedForest(c) | Self::KurtosisForest(c), "sample") => c.sample = text.count()?,
             (Self::ExtendedForest(c) | Self::KurtosisForest(c), "level") => c.level = text.count()?,
             (Self::ExtendedForest(c) | Self::KurtosisForest(c), "scaling") => c.scaling = text.scaling()?,
+            (Self::ExtendedForest(c) | Self::KurtosisForest(c), "per_node") => {
+                c.per_node = text.parse("true or false")?;
+            }
             (Self::ExtendedForest(c) | Self::KurtosisForest(c), "draw") => c.draw = text.draw()?,
             (Self::Hbos(c), "bins") => c.bins = text.count()?,
             (Self::Hbos(c), "alpha") => c.alpha = text.number()?,
@@ -186,6 +200,9 @@ impl DetectorKind {
             (Self::HalfSpaceTrees(c), "window") => c.window = text.count()?,
             (Self::RandomCutForest(c), "trees") => c.trees = text.count()?,
             (Self::RandomCutForest(c), "window") => c.window = text.count()?,
+            (Self::Ewma(c), "lambda") => c.lambda = text.number()?,
+            (Self::Cusum(c), "slack") => c.slack = text.number()?,
+            (Self::Cusum(c), "side") => c.side = text.side()?,
             (kind, _) => {
                 return Err(DetectError::UnknownParameter {
                     detector: kind.name(),
@@ -226,19 +243,41 @@ impl DetectorKind {
             Self::Mahalanobis(config) => Box::new(Mahalanobis::fit(rows, width, config)?),
             Self::Pca(config) => Box::new(Pca::fit(rows, width, config)?),
             Self::Ensemble(config) => Box::new(Ensemble::fit(rows, width, config, rng)?),
-            Self::HalfSpaceTrees(config) => {
-                Box::new(HalfSpaceTrees::fit(nonempty(rows)?, width, config, rng)?)
-            }
-            Self::RandomCutForest(config) => {
-                Box::new(RobustRandomCutForest::fit(nonempty(rows)?, width, config, rng)?)
+            Self::HalfSpaceTrees(_) | Self::RandomCutForest(_) | Self::Ewma(_) | Self::Cusum(_) => {
+                // A stream can begin with nothing; a detector that is fitted once and for all cannot.
+                if rows.is_empty() && width > 0 {
+                    return Err(DetectError::NoRows);
+                }
+                self.fit_streaming(rows, width, rng)?.expect("these kinds learn from streams")
             }
         })
     }
-}
 
-/// Streaming detectors can begin with nothing; a detector that is fitted once and for all cannot.
-fn nonempty(rows: &[f32]) -> Result<&[f32], DetectError> {
-    if rows.is_empty() { Err(DetectError::NoRows) } else { Ok(rows) }
+    /// The same as a detector that goes on learning from what it is given; `None` for kinds that do not.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], but that half-space trees and random cut forests can begin with no rows.
+    pub fn fit_streaming(
+        &self,
+        rows: &[f32],
+        width: usize,
+        rng: &mut Stream,
+    ) -> Result<Option<Box<dyn StreamingDetector>>, DetectError> {
+        Ok(Some(match self {
+            Self::HalfSpaceTrees(config) => Box::new(HalfSpaceTrees::fit(rows, width, config, rng)?),
+            Self::RandomCutForest(config) => Box::new(RobustRandomCutForest::fit(rows, width, config, rng)?),
+            Self::Ewma(config) => Box::new(Ewma::fit(rows, width, *config)?),
+            Self::Cusum(config) => Box::new(Cusum::fit(rows, width, *config)?),
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Whether it is a control chart, which compares a stream with baselines: that its rows come one after the other is
+    /// the point of it, and a chart that stands still is a z-score.
+    #[must_use]
+    pub fn is_chart(&self) -> bool {
+        matches!(self, Self::Ewma(_) | Self::Cusum(_))
+    }
 }
 
 impl FromStr for DetectorKind {
@@ -293,6 +332,15 @@ impl Text<'_> {
             "standard" => Ok(Scaling::Standard),
             "robust" => Ok(Scaling::Robust),
             _ => Err(self.error("none, min_max, standard or robust")),
+        }
+    }
+
+    fn side(self) -> Result<Side, DetectError> {
+        match self.value {
+            "upper" => Ok(Side::Upper),
+            "lower" => Ok(Side::Lower),
+            "both" => Ok(Side::Both),
+            _ => Err(self.error("upper, lower or both")),
         }
     }
 

@@ -55,7 +55,8 @@ struct RowArgs {
     /// npz with arrays X and y (0 is benign), or CSV, perhaps packed (gzip, zstd)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Detectors, perhaps with parameters: ecod knn:neighbours=1,scaling=standard [default: all]
+    /// Detectors, perhaps with parameters: ecod knn:neighbours=1,scaling=standard [default: all]; or rules:
+    /// 'rules:src_bytes>1e6 & proto=tcp; dst_port=4444' (; between rules, & or | between clauses)
     #[arg(long, value_name = "NAME", num_args = 1..)]
     detector: Vec<NamedDetector>,
     /// Fit to the benign rows of this file, and score all rows of FILE
@@ -76,6 +77,10 @@ struct RowArgs {
     /// What the columns are (CSV): nsl_kdd, unsw_nb15, … or a map file
     #[arg(long, value_name = "MAP", conflicts_with_all = ["label", "benign", "ignore"])]
     map: Option<String>,
+    /// Let half_space_trees and random_cut_forest learn from each row after scoring it, in the file's order, as ewma
+    /// and cusum always do
+    #[arg(long)]
+    stream: bool,
     /// Use sign(x) · ln(1 + |x|) of every number: for bytes, packets and rates
     #[arg(long)]
     log1p: bool,
@@ -182,7 +187,8 @@ fn bench(args: &BenchArgs, quiet: bool) -> Result<Exit, RunnerError> {
 
 impl RowArgs {
     fn detectors(&self) -> Vec<NamedDetector> {
-        if self.detector.is_empty() { NamedDetector::all() } else { self.detector.clone() }
+        let named = if self.detector.is_empty() { NamedDetector::all() } else { self.detector.clone() };
+        if self.stream { named.into_iter().map(NamedDetector::streaming).collect() } else { named }
     }
 
     fn file_name(&self) -> String {
@@ -221,9 +227,10 @@ impl<'a> Rows<'a> {
 }
 
 fn entries<'a, T>(measured: Vec<(&'a NamedDetector, T)>) -> Vec<Entry<'a, T>> {
-    let entry = |(detector, figures): (&'a NamedDetector, T)| {
-        let NamedDetector { kind, parameters } = detector;
-        Entry { name: kind.name(), parameters, figures }
+    let entry = |(detector, figures): (&'a NamedDetector, T)| Entry {
+        name: detector.name(),
+        parameters: &detector.parameters,
+        figures,
     };
     measured.into_iter().map(entry).collect()
 }

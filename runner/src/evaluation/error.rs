@@ -101,6 +101,23 @@ pub enum EvaluationError {
         /// Columns of `train`.
         actual: usize,
     },
+    /// A rule about a feature that is not there.
+    #[error(
+        "rules `{rules}`: there is no feature `{feature}`{}; there are {}",
+        nearest(feature, known.iter().map(String::as_str)).map_or_else(String::new, |n| format!(", did you mean `{n}`?")),
+        listed(known)
+    )]
+    #[diagnostic(help(
+        "a clause is FEATURE<LIMIT with < <= = != >= or >, or the name of a flag alone: proto=tcp"
+    ))]
+    NoFeature {
+        /// All rules.
+        rules: String,
+        /// The name.
+        feature: String,
+        /// Names that there are.
+        known: Vec<String>,
+    },
     /// Options of CSV for a file that is none.
     #[error("{} is an npz archive, whose arrays X and y need no {option}", .file.display())]
     #[diagnostic(help("leave {option} out"))]

@@ -35,13 +35,15 @@ mod error;
 mod input;
 mod quality;
 mod report;
+mod rules;
 mod split;
 mod timing;
 
-pub use detector::NamedDetector;
+pub use detector::{Method, NamedDetector};
 pub use error::EvaluationError;
 pub use input::{Input, InputOptions};
 pub use quality::{BestFeature, Direction, Quality, Spread, tpr_at_one_percent_fpr};
 pub use report::{quality_table, timing_table};
+pub use rules::WrittenRules;
 pub use split::{Mode, Split};
 pub use timing::{MedianAndBest, Sample, Timing};

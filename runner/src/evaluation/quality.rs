@@ -39,14 +39,13 @@ impl Quality {
     /// # Errors
     /// If the detector refuses its parameters.
     pub fn measure(detector: &NamedDetector, split: &Split, seeds: u32) -> Result<Self, EvaluationError> {
-        let width = split.features.len();
         let mut figures = [const { Vec::new() }; 3];
         let (mut fit_ms, mut rows_per_s) = (Vec::new(), Vec::new());
         let mut scores = Vec::new();
         let mut first = None;
         for seed in 1..=u64::from(seeds) {
             let start = cpu_time();
-            let fitted = detector.fit(split.train(), width, seed)?;
+            let mut fitted = detector.fit(split, seed)?;
             fit_ms.push((cpu_time() - start).as_secs_f64() * 1e3);
             if seed == 2 && first == Some(fitted.digest()) {
                 break;

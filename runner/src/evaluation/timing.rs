@@ -22,7 +22,7 @@ impl Sample {
     /// If the detector refuses its parameters.
     pub fn take(detector: &NamedDetector, split: &Split) -> Result<Self, EvaluationError> {
         let start = cpu_time();
-        let fitted = detector.fit(split.train(), split.features.len(), 1)?;
+        let mut fitted = detector.fit(split, 1)?;
         let fit_end = cpu_time();
         let mut scores = Vec::new();
         fitted.score(&split.test, &mut scores).map_err(|problem| detector.refused(problem))?;

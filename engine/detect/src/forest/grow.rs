@@ -2,7 +2,7 @@
 
 use phalanx_core::{AgentMix, Stream};
 
-use super::path_length::credit;
+use super::path_length::credits;
 use super::{Node, key};
 
 /// Memory that fitting needs, kept between fits so that refits do not allocate. It carries no state from one fit to
@@ -15,6 +15,8 @@ pub struct FitScratch {
     sample: Vec<u32>,
     /// Values of one feature in the node that is being split.
     values: Vec<f32>,
+    /// Where [`partition`] writes the rows of a node; its children write back to `sample`, and so on.
+    parted: Vec<u32>,
     /// A permutation of the features; those known to be constant in the node stand in front.
     features: Vec<u32>,
     /// Path length credit of a leaf that holds so many points.
@@ -30,7 +32,10 @@ impl FitScratch {
         (self.rows, self.width, self.size) = (rows, width, size);
         self.drawn.resize(self.drawn.len().max(rows.div_ceil(64)), 0);
         self.values.resize(size, 0.0);
-        self.credits.extend((self.credits.len()..=size).map(credit));
+        self.parted.resize(size, 0);
+        if self.credits.len() <= size {
+            self.credits = credits(size);
+        }
     }
 
     /// A uniform sample of rows without replacement by Floyd's method (Bentley & Floyd 1987): one draw a row and
@@ -54,16 +59,27 @@ impl FitScratch {
     }
 
     /// Whether all values of the sampled rows are finite.
+    ///
+    /// The rows lie all over a set that may be larger than the caches, so this is where a fit waits for memory. Reading
+    /// only the ends of rows first, without a branch that depends on them, has the most of them under way at once: that
+    /// halves the time of one pass over whole rows.
     pub(crate) fn is_sample_finite(&self, rows: &[f32]) -> bool {
+        const SHORT: usize = 4;
+        let finite = |values: &[f32]| values.iter().fold(true, |finite, value| finite & value.is_finite());
         let row = |start: &u32| &rows[*start as usize..][..self.width];
-        self.sample
-            .iter()
-            .all(|start| row(start).iter().fold(true, |finite, value| finite & value.is_finite()))
+        if self.width > SHORT {
+            let ends =
+                |start: &u32| rows[*start as usize].is_finite() & row(start)[self.width - 1].is_finite();
+            if !self.sample.iter().fold(true, |all, start| all & ends(start)) {
+                return false;
+            }
+        }
+        self.sample.iter().fold(true, |all, start| all & finite(row(start)))
     }
 }
 
-/// Grows a tree from the sample that was drawn into `nodes` and `leaves`, `2^height` slots each, and returns its
-/// digest.
+/// Grows a tree from the sample that was drawn into `nodes`, all of which send rows left, and `leaves`, `2^height` slots
+/// each, and returns its digest.
 pub(crate) fn grow_tree(
     nodes: &mut [Node],
     leaves: &mut [u32],
@@ -72,8 +88,6 @@ pub(crate) fn grow_tree(
     rng: &mut Stream,
     scratch: &mut FitScratch,
 ) -> u64 {
-    nodes.fill(Node::PASS);
-    leaves.fill(0);
     scratch.features.clear();
     scratch.features.extend(0..scratch.width as u32);
     let mut tree = Tree {
@@ -87,7 +101,7 @@ pub(crate) fn grow_tree(
         credits: &scratch.credits,
         digest: AgentMix::new(0),
     };
-    tree.grow(&mut scratch.sample, 1, 0, 0);
+    tree.grow(&mut scratch.sample, &mut scratch.parted[..scratch.size], 1, 0, 0);
     tree.digest.finish() as u64
 }
 
@@ -105,10 +119,11 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Grows the subtree of `sample` at `slot`. The first `constant` features are known not to vary in it.
+    /// Grows the subtree of `sample` at `slot`, with as much room in `spare`. The first `constant` features are known not
+    /// to vary in it.
     ///
     /// Two points need no cut of their own: it would put both one step deeper, which is the credit of a leaf of two.
-    fn grow(&mut self, sample: &mut [u32], slot: usize, depth: u32, mut constant: usize) {
+    fn grow(&mut self, sample: &mut [u32], spare: &mut [u32], slot: usize, depth: u32, mut constant: usize) {
         let count = sample.len();
         if count <= 2 || depth == self.height {
             return self.leaf(slot, depth, count);
@@ -140,10 +155,11 @@ impl Tree<'_> {
             self.leaf(2 * slot + 1, depth + 1, count - left);
             return;
         }
-        let left = partition(sample, values, threshold);
-        let (below, above) = sample.split_at_mut(left);
-        self.grow(below, 2 * slot, depth + 1, constant);
-        self.grow(above, 2 * slot + 1, depth + 1, constant);
+        let left = partition(sample, values, threshold, spare);
+        let (below, above) = spare.split_at_mut(left);
+        let (spare_below, spare_above) = sample.split_at_mut(left);
+        self.grow(below, spare_below, 2 * slot, depth + 1, constant);
+        self.grow(above, spare_above, 2 * slot + 1, depth + 1, constant);
     }
 
     /// Ends a path at a leaf of `count` points. Rows pass the unused nodes below to the left.
@@ -213,12 +229,15 @@ fn between(low: f32, high: f32, bits: u32) -> f32 {
     if threshold < high { threshold } else { low }
 }
 
-/// Moves the rows with values up to the threshold to the front; returns how many they are. Without a branch: every
-/// row is swapped, and the border moves or not (Lomuto).
-fn partition(sample: &mut [u32], values: &[f32], threshold: f32) -> usize {
+/// Writes the rows with values up to the threshold to the front of `parted`, the others to its end; returns how many
+/// are in front. Without a branch: every row is written to both places, and one of them is written again. Nothing that
+/// was written is read, as it is where rows are swapped in place.
+fn partition(sample: &[u32], values: &[f32], threshold: f32, parted: &mut [u32]) -> usize {
+    let parted = &mut parted[..sample.len()];
     let mut left = 0;
-    for (i, value) in values.iter().enumerate() {
-        sample.swap(i, left);
+    for (i, (row, value)) in sample.iter().zip(values).enumerate() {
+        parted[left] = *row;
+        parted[sample.len() - 1 - (i - left)] = *row;
         left += usize::from(*value <= threshold);
     }
     left
@@ -290,16 +309,17 @@ mod tests {
             let mut sorted = values.clone();
             sorted.sort_by(f32::total_cmp);
             assert_eq!(extremes(&values), (sorted[0], sorted[count as usize - 1]));
-            let mut sample: Vec<u32> = (0..count).collect();
+            let sample: Vec<u32> = (0..count).collect();
             let mut gathered = vec![0.0; count as usize];
             assert_eq!(gather(&values, &sample, 0, &mut gathered), extremes(&values));
             assert_eq!(gathered, values);
 
-            let left = partition(&mut sample, &values, 0.1);
-            assert!(sample[..left].iter().all(|i| values[*i as usize] <= 0.1));
-            assert!(sample[left..].iter().all(|i| values[*i as usize] > 0.1));
-            sample.sort_unstable();
-            assert!(sample.iter().copied().eq(0..count), "a row was lost");
+            let mut parted = vec![0; count as usize];
+            let left = partition(&sample, &values, 0.1, &mut parted);
+            assert!(parted[..left].iter().all(|i| values[*i as usize] <= 0.1));
+            assert!(parted[left..].iter().all(|i| values[*i as usize] > 0.1));
+            parted.sort_unstable();
+            assert_eq!(parted, sample, "a row was lost");
         }
     }
 }

@@ -236,8 +236,10 @@ impl IsolationForest {
         self.sample = sample;
         self.average = path_length::credit(sample);
         self.height = sample.next_power_of_two().trailing_zeros();
-        self.nodes.resize(trees << self.height, Node::PASS);
-        self.leaves.resize(trees << self.height, 0);
+        self.nodes.clear();
+        self.nodes.reserve_exact(trees << self.height);
+        self.leaves.clear();
+        self.leaves.reserve_exact(trees << self.height);
         self.digests.resize(trees, 0);
         self.oldest = 0;
     }
@@ -255,7 +257,15 @@ impl IsolationForest {
         if check_drawn && !scratch.is_sample_finite(rows) {
             return false;
         }
+        // Slots are emptied while they are in the cache anyway, be they a replaced tree's or new.
         let slots = tree << self.height..(tree + 1) << self.height;
+        if slots.end <= self.nodes.len() {
+            self.nodes[slots.clone()].fill(Node::PASS);
+            self.leaves[slots.clone()].fill(0);
+        } else {
+            self.nodes.resize(slots.end, Node::PASS);
+            self.leaves.resize(slots.end, 0);
+        }
         self.digests[tree] = grow::grow_tree(
             &mut self.nodes[slots.clone()],
             &mut self.leaves[slots],

@@ -37,6 +37,19 @@ pub(crate) fn credit(n: usize) -> u32 {
     (average_path_length(n as u32) * ONE + 0.5) as u32
 }
 
+/// [`credit`] of every count up to `size`, at one addition each.
+pub(crate) fn credits(size: usize) -> Vec<u32> {
+    let mut harmonic = 0.0;
+    let next = |n: usize| {
+        if n < 2 || n > SERIES_FROM as usize {
+            return credit(n);
+        }
+        harmonic += 1.0 / (n - 1) as f64;
+        (from_harmonic(n as u32, harmonic) * ONE + 0.5) as u32
+    };
+    (0..=size).map(next).collect()
+}
+
 fn from_harmonic(n: u32, harmonic: f64) -> f64 {
     2.0 * harmonic - 2.0 * f64::from(n - 1) / f64::from(n)
 }
@@ -89,6 +102,12 @@ mod tests {
             assert!((harmonic(n) - sum).abs() < 1e-13, "H({n})");
         }
         assert!(average_path_length(u32::MAX) < 44.0);
+    }
+
+    #[test]
+    fn credits_of_all_are_those_of_each() {
+        assert!(credits(2000).into_iter().enumerate().all(|(n, got)| got == credit(n)));
+        assert_eq!(credits(0), [0]);
     }
 
     #[test]
