@@ -47,4 +47,4 @@ pub use quorum::{Quorum, Tally, Verdict};
 pub use reputation::BetaReputation;
 pub use rules::*;
 pub use setting::BadSetting;
-pub use trust::{Beta, BetaTrust, Deed, TrackRecord, Trust, TrustKind, TrustModel};
+pub use trust::*;

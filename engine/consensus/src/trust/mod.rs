@@ -5,10 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BadSetting, Standing, setting};
+use crate::fusion::threat::Threat;
+use crate::{BadSetting, Ballot, Standing, setting};
 
+mod recommendation;
+mod satisfaction;
 mod track;
 
+pub use recommendation::{Recommendation, reputation, worth_asking};
+pub use satisfaction::Satisfaction;
 pub use track::TrackRecord;
 
 /// One experience with an agent.
@@ -46,6 +51,11 @@ pub trait TrustModel {
     /// How little that trust rests on, from 0 (much evidence) to 1 (none).
     fn uncertainty(&self, agent: u32) -> f64;
 
+    /// How satisfied the model is with what a peer said, if it looks closer than at right and wrong votes.
+    fn satisfaction(&self) -> Option<Satisfaction> {
+        None
+    }
+
     /// Forgets everything about the agent: it has left, and its number returns as a newcomer.
     fn forget(&mut self, agent: u32);
 }
@@ -53,7 +63,7 @@ pub trait TrustModel {
 /// Makes the modules and the enums of settings and states out of a list of `module::(Settings, State)` lines.
 macro_rules! registry {
     ($($(#[doc = $doc:literal])+ $module:ident :: ($name:ident, $model:ident),)+) => {
-        $(mod $module; pub use $module::{$name, $model};)+
+        $(mod $module; pub use $module::*;)+
 
         /// A trust model by name, with its settings.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -113,6 +123,14 @@ macro_rules! registry {
 registry! {
     /// Mean of the Beta posterior of good and bad deeds, which are worth less with every later one.
     beta::(Beta, BetaTrust),
+    /// Beta evidence as an opinion of subjective logic, with a base rate for strangers.
+    opinions::(Opinions, OpinionTrust),
+    /// Mean of a Dirichlet posterior over levels of satisfaction (Fung et al. 2011).
+    dirichlet::(Dirichlet, DirichletTrust),
+    /// Trust that flows along ratings (Kamvar et al. 2003).
+    eigen::(EigenTrust, EigenTrustModel),
+    /// Competence, integrity and fading reputation (SORT, Fides).
+    service::(ServiceTrust, ServiceTrustModel),
 }
 
 impl Default for TrustKind {
@@ -154,6 +172,20 @@ impl Trust {
         !self.pretrusted.is_empty() && self.pretrusted.binary_search(&agent).is_ok()
     }
 
+    /// What a ballot was worth, from 0 to 1: by the model's own rule of satisfaction, from the network's opinion and
+    /// what was found locally, or else whether it said what came out.
+    #[must_use]
+    pub fn judge(&self, ballot: &Ballot, confirmed: bool, network: Threat, local: Option<Threat>) -> f64 {
+        match self.model.model().satisfaction() {
+            Some(rule) => {
+                let said =
+                    Threat { score: f64::from(ballot.score), confidence: f64::from(ballot.confidence) };
+                rule.of(said, network, local)
+            }
+            None => f64::from(u8::from(ballot.yes == confirmed)),
+        }
+    }
+
     /// The agent's standing, with rates that follow from trust alone: a voter trusted to `t` says yes to a true
     /// report with probability `t`, and to a false one with `1 - t`. A [`TrackRecord`] knows better.
     #[must_use]
@@ -181,7 +213,80 @@ impl TrustModel for Trust {
         if self.is_pretrusted(agent) { 0.0 } else { self.model.model().uncertainty(agent) }
     }
 
+    fn satisfaction(&self) -> Option<Satisfaction> {
+        self.model.model().satisfaction()
+    }
+
     fn forget(&mut self, agent: u32) {
         self.model.model_mut().forget(agent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_written_by_name() {
+        for (kind, name) in TrustKind::all().iter().zip(TrustKind::names()) {
+            kind.check().unwrap();
+            assert_eq!(kind.name(), *name);
+            let text = ron::to_string(kind).unwrap();
+            assert_eq!(&ron::from_str::<TrustKind>(&text).unwrap(), kind, "{text}");
+        }
+    }
+
+    /// Every model: strangers are trusted alike and in range, good deeds raise trust above bad ones, state survives
+    /// being saved, pre-trusted agents stay what they are, and who is forgotten is a stranger again.
+    #[test]
+    fn conformance() {
+        for kind in TrustKind::all() {
+            let mut trust = Trust::new(&kind, 4, &[3], 0.95).unwrap();
+            let stranger = trust.trust(0);
+            assert_eq!(stranger, trust.trust(1), "{kind:?}");
+            for _ in 0..40 {
+                trust.observe(&Deed::public(0, true));
+                trust.observe(&Deed::public(1, false));
+                trust.observe(&Deed::public(3, false));
+                trust.end_tick();
+            }
+            assert!(trust.trust(0) > trust.trust(1), "{kind:?}: {trust:?}");
+            assert!(trust.uncertainty(0) < trust.uncertainty(2), "{kind:?}");
+            assert_eq!(trust.trust(3), 0.95, "{kind:?}");
+            assert!((0..4).all(|agent| (0.0..=1.0).contains(&trust.trust(agent))), "{kind:?}");
+            let saved = ron::to_string(&trust).unwrap();
+            assert_eq!(ron::from_str::<Trust>(&saved).unwrap(), trust, "{kind:?}");
+            trust.forget(1);
+            assert_eq!(trust.uncertainty(1), trust.uncertainty(2), "{kind:?}");
+        }
+    }
+
+    /// The default is today's reputation, bit for bit.
+    #[test]
+    fn beta_is_the_reputation_of_one_agent() {
+        let mut trust = Trust::new(&TrustKind::default(), 2, &[], 0.95).unwrap();
+        let mut alone = crate::BetaReputation::default();
+        for i in 0..500 {
+            let good = i % 3 != 0;
+            trust.observe(&Deed::public(1, good));
+            alone.observe(good, 0.95);
+            assert_eq!(trust.trust(1).to_bits(), alone.trust().to_bits());
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        let field = |kind: TrustKind| Trust::new(&kind, 1, &[], 0.95).unwrap_err().field;
+        assert_eq!(field(TrustKind::Beta(Beta { forgetting: 1.5 })), "forgetting");
+        assert_eq!(field(TrustKind::Dirichlet(Dirichlet { levels: 1, ..Dirichlet::default() })), "levels");
+        assert_eq!(
+            field(TrustKind::EigenTrust(EigenTrust { pretrust: 0.0, ..EigenTrust::default() })),
+            "pretrust"
+        );
+        let satisfaction = Satisfaction::Threshold(2.0);
+        let service = ServiceTrust { satisfaction, ..ServiceTrust::default() };
+        assert_eq!(field(TrustKind::ServiceTrust(service)), "satisfaction");
+        let stranger = Trust::new(&TrustKind::default(), 3, &[1, 3], 0.95).unwrap_err();
+        assert_eq!(stranger.to_string(), "pretrusted: agent 3 does not exist: give numbers below 3");
     }
 }
