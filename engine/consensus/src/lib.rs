@@ -38,6 +38,7 @@ mod reputation;
 mod rules;
 mod setting;
 pub mod theory;
+pub mod trials;
 mod trust;
 
 pub use exchange::{Exchange, Letter, Said, Silence};

@@ -44,11 +44,10 @@ impl Satisfaction {
             (1.0 - 0.5 * (reference.score - said.score).abs() * said.confidence) * reference.confidence
         };
         match self {
-            Self::Even => 1.0,
             Self::Distance => distance(network),
             Self::Local => distance(local.unwrap_or(network)),
             Self::Threshold(least) if network.confidence >= *least => distance(network),
-            Self::Threshold(_) => 1.0,
+            Self::Even | Self::Threshold(_) => 1.0,
             Self::Max => {
                 let by_local = local.map_or(0.0, |l| l.confidence.min(1.0 - network.confidence));
                 let rest = 1.0 - network.confidence - by_local;
