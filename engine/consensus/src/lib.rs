@@ -30,6 +30,7 @@
 
 mod exchange;
 pub mod fusion;
+mod hosted;
 mod memory;
 mod poll;
 mod protocol;
@@ -42,6 +43,7 @@ pub mod trials;
 mod trust;
 
 pub use exchange::{Exchange, Letter, Said, Silence};
+pub use hosted::HostedRule;
 pub use memory::{Estimate, Memory, PastPoll};
 pub use poll::{Ballot, Poll, Standing};
 pub use quorum::{Quorum, Tally, Verdict};

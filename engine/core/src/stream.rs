@@ -58,6 +58,8 @@ pub enum Purpose {
     Eclipse = 22,
     /// Loss of an agent's questions for news.
     Asking = 23,
+    /// The seed that an agent's plugin is given.
+    Plugin = 40,
 }
 
 /// 2^28 words, that is 1 GiB of randomness, for one agent, purpose and tick.

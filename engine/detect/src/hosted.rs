@@ -14,6 +14,9 @@ pub trait HostedDetector: StreamingDetector {
     /// Whether it learns from every row as it passes, or is fitted to a window of rows.
     fn is_streaming(&self) -> bool;
 
+    /// Whether it has learned anything. Before that it is unavailable, which is no fault.
+    fn is_fitted(&self) -> bool;
+
     /// Says that a tick begins. Whatever depends on time depends on this.
     fn begin(&mut self, tick: Tick);
 
@@ -38,6 +41,12 @@ pub trait HostedDetector: StreamingDetector {
 pub trait DetectorFactory: Send + Sync + fmt::Debug {
     /// What [`HostedDetector::is_streaming`] will say.
     fn is_streaming(&self) -> bool;
+
+    /// Tries whether the plugin takes its configuration for these columns.
+    ///
+    /// # Errors
+    /// What the plugin answered.
+    fn try_out(&self, schema: &Schema) -> Result<(), DetectError>;
 
     /// A detector that has learned nothing yet. `seed` is its only source of randomness.
     fn create(&self, agent: AgentId, seed: u64, schema: &Schema) -> Box<dyn HostedDetector>;

@@ -9,7 +9,7 @@ use bevy_ecs::component::Component;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
-use phalanx_detect::{DriftDetector, Threshold};
+use phalanx_detect::{DetectError, DriftDetector, Threshold};
 
 use crate::scorer::Scorer;
 use crate::traffic::Role;
@@ -40,12 +40,67 @@ pub(crate) struct Detector {
     pub(crate) threshold: Threshold,
     /// The tick from which on it has been in use.
     pub(crate) since: Tick,
+    /// The native detector that answers where a plugin cannot, if the scenario wants one.
+    pub(crate) standby: Option<Box<Standby>>,
+    /// Whether this tick's flows were scored by something else than the plugin.
+    pub(crate) fell_back: bool,
+}
+
+/// A native detector that learns beside a plugin.
+#[derive(Debug)]
+pub(crate) struct Standby {
+    /// Scores flows.
+    pub(crate) scorer: Scorer,
+    /// Flags scores.
+    pub(crate) threshold: Threshold,
 }
 
 impl Detector {
     /// Another handle of the same detector; see [`Scorer::share`].
     pub(crate) fn share(&self) -> Self {
-        Self { scorer: self.scorer.share(), threshold: self.threshold.clone(), since: self.since }
+        Self {
+            scorer: self.scorer.share(),
+            threshold: self.threshold.clone(),
+            since: self.since,
+            standby: None,
+            fell_back: false,
+        }
+    }
+
+    /// Begins a tick, and scores its flows.
+    ///
+    /// # Panics
+    /// As [`Self::score`].
+    pub(crate) fn observe(&mut self, now: Tick, rows: &[f32], scores: &mut Vec<f64>) {
+        if let Scorer::Hosted(hosted) = &mut self.scorer {
+            hosted.begin(now);
+        }
+        self.fell_back = !self.score(rows, scores);
+    }
+
+    /// Scores rows; whether the scorer itself did. A plugin that cannot is answered for by its standby, or else by 0s.
+    ///
+    /// # Panics
+    /// If the rows are not whole and finite.
+    pub(crate) fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> bool {
+        const WHOLE: &str = "generated and checked flows are finite and as wide as the model";
+        match self.scorer.detector().score(rows, scores) {
+            Ok(()) => return true,
+            Err(DetectError::Unavailable { .. }) => {}
+            Err(error) => panic!("{WHOLE}: {error}"),
+        }
+        if let Some(standby) = &self.standby {
+            standby.scorer.detector().score(rows, scores).expect(WHOLE);
+        } else {
+            scores.clear();
+            scores.resize(rows.len() / self.scorer.detector().width(), 0.0);
+        }
+        false
+    }
+
+    /// The threshold for scores of the scorer itself, or of what answered for it; 0s have none.
+    pub(crate) fn threshold_of(&self, own: bool) -> Option<&Threshold> {
+        if own { Some(&self.threshold) } else { self.standby.as_ref().map(|standby| &standby.threshold) }
     }
 }
 

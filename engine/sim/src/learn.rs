@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 use phalanx_core::{AgentId, Purpose, Tick};
 use phalanx_detect::{
-    Adwin, DetectError, DriftDetector, FitScratch, PageHinkley, PageHinkleyConfig, Threshold, ThresholdPolicy,
+    Adwin, DetectError, DriftDetector, FitScratch, PageHinkley, PageHinkleyConfig, StreamingDetector,
+    Threshold, ThresholdPolicy,
 };
 
-use crate::agent::{Detector, Window};
+use crate::agent::{Batch, Detector, Standby, Window};
 use crate::plan::Plan;
 use crate::scenario;
 use crate::scorer::Scorer;
@@ -32,11 +33,102 @@ pub(crate) fn fit(
     window: &Window,
     scratch: &mut FitScratch,
 ) -> Result<Detector, DetectError> {
+    if let scenario::Detector::Plugin(words) = &plan.scenario.detector {
+        return hosted(plan, commons, agent, since, window, scratch, &words.on_fault);
+    }
     let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
     let (train, held_out) = split(plan, window);
     let scorer = Scorer::fit(&plan.scenario.detector, &plan.schema, &train, &mut stream, scratch)?;
     let threshold = calibrate(plan, commons, &scorer, &held_out)?;
-    Ok(Detector { scorer, threshold, since })
+    Ok(Detector { scorer, threshold, since, standby: None, fell_back: false })
+}
+
+/// A plugin that has learned from the window, if it could, and what stands in for it.
+fn hosted(
+    plan: &Plan,
+    commons: &Commons,
+    agent: AgentId,
+    since: Tick,
+    window: &Window,
+    scratch: &mut FitScratch,
+    on_fault: &scenario::DetectorFault,
+) -> Result<Detector, DetectError> {
+    let factory = plan.plugins.detector.as_ref().expect("the caller's plugins were checked");
+    let seed = plan.streams.stream(Purpose::Plugin, agent.0, Tick(0)).bits64();
+    let scorer = Scorer::Hosted(factory.create(agent, seed, &plan.schema));
+    let standby = match on_fault {
+        scenario::DetectorFault::Native(native) => {
+            Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?))
+        }
+        scenario::DetectorFault::Abstain | scenario::DetectorFault::Abort => None,
+    };
+    // Until it has learned, it flags nothing.
+    let threshold = ThresholdPolicy::Fixed(1.0).fit(&[]).expect("a fixed threshold needs no scores");
+    let mut detector = Detector { scorer, threshold, since, standby, fell_back: false };
+    teach(&mut detector, plan, commons, window)?;
+    Ok(detector)
+}
+
+fn standby(
+    plan: &Plan,
+    commons: &Commons,
+    agent: AgentId,
+    since: Tick,
+    window: &Window,
+    scratch: &mut FitScratch,
+    native: &scenario::Detector,
+) -> Result<Standby, DetectError> {
+    let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
+    let (train, held_out) = split(plan, window);
+    let scorer = Scorer::fit(native, &plan.schema, &train, &mut stream, scratch)?;
+    let threshold = calibrate(plan, commons, &scorer, &held_out)?;
+    Ok(Standby { scorer, threshold })
+}
+
+/// Lets a plugin learn from the window (one that follows the stream does so but once) and calibrates its threshold. A
+/// plugin that cannot keeps what it had.
+fn teach(
+    detector: &mut Detector,
+    plan: &Plan,
+    commons: &Commons,
+    window: &Window,
+) -> Result<(), DetectError> {
+    let Scorer::Hosted(hosted) = &mut detector.scorer else { return Ok(()) };
+    let (train, held_out) = split(plan, window);
+    let learned = if hosted.is_streaming() && hosted.is_fitted() { Ok(()) } else { hosted.fit(&train) };
+    let calibrated = learned.and_then(|()| calibrate(plan, commons, &detector.scorer, &held_out));
+    match calibrated {
+        Ok(threshold) => detector.threshold = threshold,
+        Err(DetectError::Unavailable { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Detectors that follow the stream learn from the flows of the batch at these places.
+pub(crate) fn follow(detector: &mut Detector, batch: &Batch, learned: &[usize]) {
+    const FINITE: &str = "observed flows are finite";
+    let each = |streaming: &mut dyn StreamingDetector| {
+        learned.iter().for_each(|i| streaming.update(batch.flows.row(*i)).expect(FINITE));
+    };
+    if let Scorer::Streaming(streaming) = &mut detector.scorer {
+        each(streaming.as_mut());
+    }
+    if let Some(standby) = &mut detector.standby
+        && let Scorer::Streaming(streaming) = &mut standby.scorer
+    {
+        each(streaming.as_mut());
+    }
+    if let Scorer::Hosted(hosted) = &mut detector.scorer
+        && hosted.is_streaming()
+        && hosted.is_fitted()
+    {
+        let rows: Vec<f32> = learned.iter().flat_map(|i| batch.flows.row(*i)).copied().collect();
+        match hosted.update(&rows) {
+            Ok(()) | Err(DetectError::Unavailable { .. }) => {}
+            Err(error) => panic!("{FINITE}: {error}"),
+        }
+    }
 }
 
 /// Brings a detector up to date with its window: by replacing the oldest trees of a forest that the scenario wants
@@ -57,6 +149,14 @@ pub(crate) fn renew(
             Arc::make_mut(forest).refresh(&train, *refresh, &mut stream, scratch)?;
         }
         (Scorer::Streaming(_), _) => {}
+        (Scorer::Hosted(_), scenario::Detector::Plugin(words)) => {
+            teach(detector, plan, commons, window)?;
+            if let scenario::DetectorFault::Native(native) = &words.on_fault {
+                renew_standby(detector, plan, commons, agent, since, window, scratch, native)?;
+            }
+            detector.since = since;
+            return Ok(());
+        }
         _ => {
             *detector = fit(plan, commons, agent, since, window, scratch)?;
             return Ok(());
@@ -64,6 +164,30 @@ pub(crate) fn renew(
     }
     detector.threshold = calibrate(plan, commons, &detector.scorer, &held_out)?;
     detector.since = since;
+    Ok(())
+}
+
+/// As [`renew`] for what stands in for a plugin.
+#[expect(clippy::too_many_arguments, reason = "as many as a fit takes, and what is fitted")]
+fn renew_standby(
+    detector: &mut Detector,
+    plan: &Plan,
+    commons: &Commons,
+    agent: AgentId,
+    since: Tick,
+    window: &Window,
+    scratch: &mut FitScratch,
+    native: &scenario::Detector,
+) -> Result<(), DetectError> {
+    match &mut detector.standby {
+        Some(standby) if matches!(standby.scorer, Scorer::Streaming(_)) => {
+            let (_, held_out) = split(plan, window);
+            standby.threshold = calibrate(plan, commons, &standby.scorer, &held_out)?;
+        }
+        _ => {
+            detector.standby = Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?))
+        }
+    }
     Ok(())
 }
 

@@ -50,6 +50,7 @@ mod traffic;
 use phalanx_core::{FlowBatch, Schema};
 
 pub use curves::Curves;
+pub use plan::Plugins;
 pub use pool::Pool;
 pub use record::{TickCounts, TickRecord};
 pub use simulation::Simulation;
@@ -85,6 +86,9 @@ pub enum SimError {
     /// The caller's traffic does not fit the scenario.
     #[error("{0}")]
     Traffic(String),
+    /// The scenario names a plugin that the caller did not bring, or the other way round.
+    #[error("{0}")]
+    Plugin(String),
     /// The run's thread pool could not be started.
     #[error("cannot start the run's threads: {0}; give --threads 1")]
     Threads(String),

@@ -1,8 +1,11 @@
 //! What stays the same for a whole run: the scenario, its random streams, the columns, the names of campaigns.
 
+use std::sync::Arc;
+
 use bevy_ecs::resource::Resource;
+use phalanx_consensus::{Gathering, HostedRule, VotingRule};
 use phalanx_core::{Schema, Streams, Tick};
-use phalanx_detect::ThresholdPolicy;
+use phalanx_detect::{DetectorFactory, ThresholdPolicy};
 
 use crate::agent::Matcher;
 use crate::learn;
@@ -24,8 +27,19 @@ pub(crate) struct Plan {
     pub(crate) matcher: Matcher,
     /// How thresholds follow from training scores.
     pub(crate) threshold: ThresholdPolicy,
+    /// What the caller has loaded of plugins.
+    pub(crate) plugins: Plugins,
     /// Names of the campaigns, attack families or labels that truths refer to.
     pub(crate) campaigns: Vec<String>,
+}
+
+/// Plugins that the caller has loaded, for the places where the scenario names one.
+#[derive(Debug, Default)]
+pub struct Plugins {
+    /// For `detector: Plugin(…)`.
+    pub detector: Option<Arc<dyn DetectorFactory>>,
+    /// For `consensus: (plugin: …)`.
+    pub rule: Option<Box<dyn HostedRule>>,
 }
 
 /// The tick that is running.
@@ -33,7 +47,7 @@ pub(crate) struct Plan {
 pub(crate) struct Now(pub(crate) Tick);
 
 impl Plan {
-    pub(crate) fn new(scenario: &Scenario, source: &Source) -> Self {
+    pub(crate) fn new(scenario: &Scenario, source: &Source, plugins: Plugins) -> Self {
         let campaigns = match (&scenario.traffic, source) {
             (_, Source::Replay { records, .. }) => records.labels.clone(),
             (Traffic::Gaussian(gaussian), _) => gaussian.families.iter().map(|f| f.name.clone()).collect(),
@@ -50,6 +64,7 @@ impl Plan {
                 prefix_bits: scenario.signature.prefix_bits,
             },
             threshold: learn::policy(scenario.threshold),
+            plugins,
             campaigns,
             scenario: scenario.clone(),
         }
@@ -60,6 +75,19 @@ impl Plan {
         let network = &self.scenario.network;
         let uniform = 0.5 * (f64::from(network.latency.min_ticks) + f64::from(network.latency.max_ticks));
         uniform + network.internet.map_or(0.0, |internet| 150.0 / internet.tick_ms.get())
+    }
+
+    /// What decides.
+    pub(crate) fn rule(&self) -> &dyn VotingRule {
+        match &self.plugins.rule {
+            Some(plugin) => plugin.as_ref(),
+            None => &self.scenario.consensus.rule,
+        }
+    }
+
+    /// How its ballots are gathered. A plugin's arrive as votes.
+    pub(crate) fn gathering(&self) -> Gathering {
+        self.rule().gathering()
     }
 
     /// Ticks for which an indicator that was reported is not reported again: until its fate is known everywhere.

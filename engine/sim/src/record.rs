@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_core::{AgentId, Decision, Fingerprint, Signature, Tick};
+use phalanx_core::{AgentId, Decision, Fingerprint, PluginEvent, Signature, Tick};
 use serde::Serialize;
 
 /// The outcome of one tick.
@@ -20,6 +20,8 @@ pub struct TickRecord {
     pub rejoined: Vec<AgentId>,
     /// Agents caught saying two things: both yes and no to one proposal, or a ledger head that is not everybody's.
     pub two_faced: Vec<AgentId>,
+    /// Faults of plugins and moves of their breakers: the voting rule's, then those of agents by id.
+    pub plugins: Vec<PluginEvent>,
     /// What was counted in this tick.
     pub counts: TickCounts,
 }
@@ -47,4 +49,8 @@ pub struct TickCounts {
     pub infected: u64,
     /// Models refitted.
     pub refits: u64,
+    /// Calls of plugins that failed.
+    pub plugin_faults: u64,
+    /// Agents whose flows were not scored by their plugin.
+    pub plugin_fallbacks: u64,
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use phalanx_core::{Schema, Stream};
 use phalanx_detect::{
     Clause, Comparison, Cusum, CusumConfig, DetectError, Detector, DetectorKind, Ewma, EwmaConfig,
-    ExtendedForestConfig, FitScratch, ForestConfig, HalfSpaceConfig, HalfSpaceTrees, IsolationForest,
-    KnnConfig, RandomCutConfig, RobustRandomCutForest, Rule, RuleDetector, StreamingDetector,
+    ExtendedForestConfig, FitScratch, ForestConfig, HalfSpaceConfig, HalfSpaceTrees, HostedDetector,
+    IsolationForest, KnnConfig, RandomCutConfig, RobustRandomCutForest, Rule, RuleDetector,
+    StreamingDetector,
 };
 
 use crate::scenario;
@@ -20,6 +21,8 @@ pub(crate) enum Scorer {
     Fitted(Arc<dyn Detector>),
     /// One that learns from every flow.
     Streaming(Box<dyn StreamingDetector>),
+    /// A plugin, which may fail.
+    Hosted(Box<dyn HostedDetector>),
 }
 
 impl Scorer {
@@ -29,6 +32,7 @@ impl Scorer {
             Self::Forest(forest) => forest.as_ref(),
             Self::Fitted(fitted) => fitted.as_ref(),
             Self::Streaming(streaming) => streaming.as_ref(),
+            Self::Hosted(hosted) => hosted.as_ref(),
         }
     }
 
@@ -40,7 +44,7 @@ impl Scorer {
         match self {
             Self::Forest(forest) => Self::Forest(Arc::clone(forest)),
             Self::Fitted(fitted) => Self::Fitted(Arc::clone(fitted)),
-            Self::Streaming(_) => panic!("a streaming detector has one owner"),
+            Self::Streaming(_) | Self::Hosted(_) => panic!("a detector that learns by itself has one owner"),
         }
     }
 
@@ -99,6 +103,7 @@ impl Scorer {
             Kind::Cusum => {
                 Cusum::fit(rows, width, CusumConfig::default()).map(|d| Self::Streaming(Box::new(d)))
             }
+            Kind::Plugin(_) => unreachable!("plugins are made by their factory, see `learn`"),
             Kind::Rules(written) => {
                 let rules = written.iter().map(|r| rule(r, schema)).collect::<Result<_, _>>();
                 // Names were checked when the simulation was built.

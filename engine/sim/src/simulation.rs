@@ -13,7 +13,7 @@ use crate::known::Known;
 use crate::mail::Mail;
 use crate::network::Fabric;
 use crate::overlay::{Eclipsed, Overlay};
-use crate::plan::{Now, Plan};
+use crate::plan::{Now, Plan, Plugins};
 use crate::record::TickRecord;
 use crate::scenario::{self, Scenario, Traffic};
 use crate::standing::Standings;
@@ -49,10 +49,30 @@ impl Simulation {
     /// # Errors
     /// If the scenario contradicts itself, or the caller's traffic does not fit it.
     pub fn on(pool: &Pool, scenario: &Scenario, input: TrafficInput) -> Result<Self, SimError> {
+        Self::with_plugins(pool, scenario, input, Plugins::default())
+    }
+
+    /// As [`Self::on`], for scenarios that name plugins.
+    ///
+    /// # Errors
+    /// As [`Self::on`], and if the plugins are not those that the scenario names.
+    pub fn with_plugins(
+        pool: &Pool,
+        scenario: &Scenario,
+        input: TrafficInput,
+        plugins: Plugins,
+    ) -> Result<Self, SimError> {
         scenario.check()?;
+        check_plugins(scenario, &plugins)?;
         let source = source(scenario, input)?;
-        let plan = Plan::new(scenario, &source);
+        let plan = Plan::new(scenario, &source, plugins);
         check_rules(&plan)?;
+        if let Some(factory) = &plan.plugins.detector {
+            factory.try_out(&plan.schema).map_err(|error| scenario::Contradiction {
+                path: "detector.plugin.config".to_owned(),
+                message: error.to_string(),
+            })?;
+        }
         let mut world = World::new();
         let Fabric { graph, links, presence, gossip, .. } = Fabric::new(&plan.scenario, &plan.streams);
         let overlay = Overlay { graph, presence, gossip };
@@ -145,7 +165,10 @@ impl Simulation {
         };
         summary.trust.separation =
             mean_trust(true).zip(mean_trust(false)).map(|(honest, liars)| honest - liars);
-        self.world.resource::<Tally>().summarise(&mut summary);
+        let tally = self.world.resource::<Tally>();
+        tally.summarise(&mut summary);
+        let plugins = &self.world.resource::<Plan>().plugins;
+        summary.plugins = (plugins.detector.is_some() || plugins.rule.is_some()).then(|| tally.plugins());
         summary
     }
 }
@@ -169,6 +192,20 @@ impl Simulation {
             pairs,
         }
     }
+}
+
+fn check_plugins(scenario: &Scenario, plugins: &Plugins) -> Result<(), SimError> {
+    let named =
+        [matches!(scenario.detector, scenario::Detector::Plugin(_)), scenario.consensus.plugin.is_some()];
+    let brought = [plugins.detector.is_some(), plugins.rule.is_some()];
+    for ((named, brought), place) in named.into_iter().zip(brought).zip(["detector", "consensus.plugin"]) {
+        if named != brought {
+            let problem =
+                if named { "names a plugin, which has to be loaded first" } else { "names no plugin" };
+            return Err(SimError::Plugin(format!("the scenario's {place} {problem}")));
+        }
+    }
+    Ok(())
 }
 
 /// Rules may only name features that the traffic has.

@@ -21,8 +21,22 @@ pub struct Summary {
     pub trust: Trust,
     /// What confirmed signatures did for those who had not made them.
     pub sharing: Sharing,
+    /// How plugins did, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<Plugins>,
     /// The same by campaign (or attack family, or label of a capture), in the scenario's order.
     pub campaigns: Vec<CampaignSummary>,
+}
+
+/// How plugins did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugins {
+    /// Calls that failed.
+    pub faults: u64,
+    /// Agents and ticks whose flows were not scored by the plugin.
+    pub fallbacks: u64,
+    /// Breakers that opened.
+    pub opened: u64,
 }
 
 /// Confusion of flows, flagged by the own detector or by a confirmed indicator.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{AgentId, Decision, Fingerprint, Outcome, Signature, Tick, TickDigest};
+use phalanx_core::{
+    AgentId, Decision, Fingerprint, Outcome, PluginEvent, PluginHappening, Signature, Tick, TickDigest,
+};
 use phalanx_detect::{Confusion, ScoreHistogram};
 
 use crate::agent::{Blocked, signature_words};
@@ -29,6 +31,7 @@ pub(crate) struct Tally {
     merged: Vec<phalanx_core::SignatureId>,
     /// Agents caught in this tick.
     two_faced: Vec<AgentId>,
+    pub(crate) plugins: Vec<PluginEvent>,
     /// This tick's counters.
     pub(crate) counts: TickCounts,
     /// This tick's digest.
@@ -61,6 +64,7 @@ struct Totals {
     caught: u64,
     blocked: u64,
     blocked_benign: u64,
+    plugins: summary::Plugins,
     /// By campaign: flows and flagged flows.
     campaigns: Vec<(u64, u64)>,
 }
@@ -73,6 +77,7 @@ impl Tally {
             rejoined: Vec::new(),
             merged: Vec::new(),
             two_faced: Vec::new(),
+            plugins: Vec::new(),
             counts: TickCounts::default(),
             digest: TickDigest::default(),
             fingerprint: genesis,
@@ -95,6 +100,7 @@ impl Tally {
                 caught: 0,
                 blocked: 0,
                 blocked_benign: 0,
+                plugins: summary::Plugins::default(),
                 campaigns: vec![(0, 0); campaigns],
             },
         }
@@ -208,6 +214,13 @@ impl Tally {
                 self.totals.latency.add(tick.since(decision.signature.tick));
             }
         }
+        let faults =
+            self.plugins.iter().filter(|e| matches!(e.happening, PluginHappening::Fault(_))).count() as u64;
+        self.counts.plugin_faults = faults;
+        self.totals.plugins.faults += faults;
+        self.totals.plugins.fallbacks += self.counts.plugin_fallbacks;
+        self.totals.plugins.opened +=
+            self.plugins.iter().filter(|e| e.happening == PluginHappening::Opened).count() as u64;
         let digest = std::mem::take(&mut self.digest);
         self.fingerprint = self.fingerprint.chain(tick, &digest);
         TickRecord {
@@ -217,6 +230,7 @@ impl Tally {
             decisions: std::mem::take(&mut self.decisions),
             rejoined: std::mem::take(&mut self.rejoined),
             two_faced: std::mem::take(&mut self.two_faced),
+            plugins: std::mem::take(&mut self.plugins),
             counts: std::mem::take(&mut self.counts),
         }
     }
@@ -224,6 +238,11 @@ impl Tally {
     /// Points of the ROC curve of all scores so far.
     pub(crate) fn operating_points(&self, slices: u64) -> Vec<[u64; 2]> {
         self.totals.scores.operating_points(slices)
+    }
+
+    /// How plugins did.
+    pub(crate) fn plugins(&self) -> summary::Plugins {
+        self.totals.plugins
     }
 
     /// Fills in what is counted here; the rest of the summary is in the agents.

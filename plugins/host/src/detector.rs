@@ -71,6 +71,10 @@ impl DetectorFactory for PluginFactory {
         self.streaming
     }
 
+    fn try_out(&self, schema: &Schema) -> Result<(), DetectError> {
+        self.try_init(schema).map_err(|fault| DetectError::Unavailable { why: fault.to_string() })
+    }
+
     fn create(&self, agent: AgentId, seed: u64, schema: &Schema) -> Box<dyn HostedDetector> {
         Box::new(self.detector(agent, seed, schema))
     }
@@ -167,6 +171,9 @@ impl Detector for PluginDetector {
         if count == 0 {
             return Ok(());
         }
+        if !self.is_fitted() {
+            return Err(DetectError::Unavailable { why: "it has learned nothing yet".to_owned() });
+        }
         let answer = self.call(|slot| {
             slot.ask("score", count, |store, guest| {
                 let answer = guest.phalanx_plugin_detector().call_score(store, rows)?;
@@ -217,6 +224,10 @@ impl StreamingDetector for PluginDetector {
 impl HostedDetector for PluginDetector {
     fn is_streaming(&self) -> bool {
         self.streaming
+    }
+
+    fn is_fitted(&self) -> bool {
+        self.guard().slot().state().is_some()
     }
 
     fn begin(&mut self, tick: Tick) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use phalanx_consensus::{Ballot, Exchange, Memory, Poll, Rule, Standing, Verdict, VotingRule};
+use phalanx_consensus::{Ballot, Exchange, HostedRule, Memory, Poll, Rule, Standing, Verdict, VotingRule};
 use phalanx_core::{PluginEvent, PluginSlot, Tick};
 
 use crate::breaker::{Breaker, BreakerConfig};
@@ -75,17 +75,6 @@ impl PluginRule {
         })
     }
 
-    /// Says that a tick begins.
-    pub fn begin(&self, tick: Tick) {
-        self.guard().begin(tick);
-    }
-
-    /// Hands over what has happened since this was last asked, in order.
-    #[must_use]
-    pub fn take_events(&self) -> Vec<PluginEvent> {
-        self.guard().take_events()
-    }
-
     /// How the breaker stands.
     #[must_use]
     pub fn breaker(&self) -> Breaker {
@@ -97,26 +86,27 @@ impl PluginRule {
     pub fn last_fault(&self) -> Option<Fault> {
         self.guard().last_fault().cloned()
     }
+}
 
-    /// All that it has learned, and how its breaker stands.
-    #[must_use]
-    pub fn state(&self) -> Vec<u8> {
+impl HostedRule for PluginRule {
+    fn begin(&self, tick: Tick) {
+        self.guard().begin(tick);
+    }
+
+    fn take_events(&self) -> Vec<PluginEvent> {
+        self.guard().take_events()
+    }
+
+    fn digest(&self) -> u64 {
+        self.guard().digest()
+    }
+
+    fn save(&self) -> Vec<u8> {
         self.guard().encode()
     }
 
-    /// Goes on from what [`Self::state`] gave.
-    ///
-    /// # Errors
-    /// If the bytes are not of a rule.
-    pub fn restore(&self, bytes: &[u8]) -> Result<(), Fault> {
-        let broken = || Fault::answer("load", "the saved state is not of a plugin rule");
-        self.guard().decode(bytes).ok_or_else(broken)
-    }
-
-    /// Digest of state and breaker, for fingerprints.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        self.guard().digest()
+    fn restore(&self, bytes: &[u8]) -> bool {
+        self.guard().decode(bytes).is_some()
     }
 }
 

@@ -114,20 +114,28 @@ pub(crate) fn adapt(
             learnable(batch, inbox, plan.scenario.model.learn_from, fresh, learned);
             for i in &*learned {
                 model.window.push(batch.flows.row(*i), batch.flows.keys()[*i], !batch.flagged[*i]);
-                if let Scorer::Streaming(streaming) = &mut detector.scorer {
-                    streaming.update(batch.flows.row(*i)).expect("observed flows are finite");
-                }
             }
+            learn::follow(detector, batch, learned);
             model.relearn = model.relearn.saturating_sub(learned.len() as u32);
             let changed = fresh && model.relearn == 0;
             if changed || (model.relearn == 0 && due(identity.0)) {
                 let window = pools.get(&identity.0).unwrap_or(&model.window);
                 learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), window, scratch)
                     .expect("a window that could be learned from only gains flows");
+            } else if matches!(&detector.scorer, Scorer::Hosted(hosted) if !hosted.is_fitted()) {
+                // A plugin that could not learn at first learns as soon as it can be asked.
+                learn::teach(detector, &plan, &commons, &model.window).expect("the window is finite");
             }
         },
     );
     share(&owners, now.0, &mut rows);
+    for row in &mut rows {
+        let detector = &mut row.6;
+        tally.counts.plugin_fallbacks += u64::from(detector.fell_back);
+        if let Scorer::Hosted(hosted) = &mut detector.scorer {
+            tally.plugins.extend(hosted.take_events());
+        }
+    }
     if now.0.0 % TIDY_TICKS == TIDY_TICKS - 1 && known.len() > 0 {
         known.replace(rows.iter().flat_map(|row| &row.4.entries).map(|entry| entry.signature.indicator));
     }

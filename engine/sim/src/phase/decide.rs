@@ -1,7 +1,7 @@
 //! Decide: votes that have arrived are tallied under the scenario's rule; trust follows.
 
 use bevy_ecs::system::{Res, ResMut};
-use phalanx_consensus::{Ballot, Gathering, Poll, Standing, Verdict, VotingRule};
+use phalanx_consensus::{Ballot, Gathering, Poll, Standing, Verdict};
 use phalanx_core::{AgentId, Decision, Outcome, Purpose, SignatureId, Vote, digest128};
 
 use crate::adversary::Populations;
@@ -29,6 +29,9 @@ pub(crate) fn decide(
 ) {
     let votes = mail.take_votes();
     votes.chunk_by(|a, b| a.signature == b.signature).for_each(|votes| board.vote(votes));
+    if let Some(plugin) = &plan.plugins.rule {
+        plugin.begin(now.0);
+    }
     board.confirmed.clear();
     let Board { open, memory, .. } = &mut *board;
     let mut two_faced = Vec::new();
@@ -62,7 +65,7 @@ pub(crate) fn decide(
             }
         }
         electorate.poll(&plan, &standings, &proposal);
-        plan.scenario.consensus.rule.learn(&electorate.ballots, &electorate.standings, &mut board.memory);
+        plan.rule().learn(&electorate.ballots, &electorate.standings, &mut board.memory);
         tally.decisions.push(decision(&proposal, outcome, &now, plan.agents));
         if outcome == Outcome::Confirmed {
             known.insert(proposal.signature.indicator);
@@ -144,13 +147,13 @@ fn verdict(
         attempt: proposal.attempts,
         memory,
     };
-    let rounds = words.rule.gathering() == Gathering::Rounds;
+    let rounds = plan.gathering() == Gathering::Rounds;
     // A protocol starts once everybody knows what it is about, or nobody else will.
     let all_know = expired || electorate.ballots.len() >= electorate.eligible as usize;
     if rounds && !all_know && age < u64::from(plan.scenario.network.latency.max_ticks) {
         return None;
     }
-    let outcome = match words.rule.decide(&poll, conversation) {
+    let outcome = match plan.rule().decide(&poll, conversation) {
         Verdict::Confirm => Outcome::Confirmed,
         Verdict::Reject => Outcome::Rejected,
         Verdict::Open if expired => Outcome::Undecided,

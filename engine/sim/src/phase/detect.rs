@@ -3,6 +3,7 @@
 use bevy_ecs::change_detection::Mut;
 use bevy_ecs::system::{Query, Res};
 use phalanx_core::{AgentId, Tick};
+use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
 use super::by_agent;
@@ -15,7 +16,7 @@ use crate::population::Owners;
 const BLOCK: usize = 64;
 
 /// What the phase reads and writes of an agent.
-type Row<'r, 'w> = (&'r Identity, &'r Detector, Mut<'w, Batch>, Mut<'w, Blacklist>, Mut<'w, Evidence>);
+type Row<'r, 'w> = (&'r Identity, Mut<'w, Detector>, Mut<'w, Batch>, Mut<'w, Blacklist>, Mut<'w, Evidence>);
 
 /// The detector scores every flow, also those that the blacklist blocks, so that what sharing adds can be told from
 /// what the agent would have found alone. Flagged flows that are not on the blacklist yet become evidence.
@@ -24,7 +25,7 @@ pub(crate) fn detect(
     now: Res<Now>,
     owners: Res<Owners>,
     known: Res<Known>,
-    mut agents: Query<(&Identity, &Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
+    mut agents: Query<(&Identity, &mut Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     if owners.is_shared() {
@@ -36,15 +37,10 @@ pub(crate) fn detect(
         rows.par_iter_mut().for_each(|row| {
             let (_, detector, batch, ..) = row;
             let Batch { flows, scores, .. } = &mut **batch;
-            score(detector, flows.features(), scores);
+            detector.observe(now.0, flows.features(), scores);
             judge(row, &plan, &known, now.0);
         });
     }
-}
-
-fn score(detector: &Detector, rows: &[f32], scores: &mut Vec<f64>) {
-    let scorer = detector.scorer.detector();
-    scorer.score(rows, scores).expect("generated and checked flows are finite and as wide as the model");
 }
 
 /// Flows of several agents that one model scores in one go: its trees are fetched once for all of them. A row's score
@@ -65,7 +61,8 @@ impl Together {
         for group in by_owner.chunk_by(|a, b| a.0 == b.0) {
             rows.clear();
             group.iter().for_each(|(_, index)| rows.extend_from_slice(block[*index].2.flows.features()));
-            score(block[group[0].1].1, rows, scores);
+            let scorer = block[group[0].1].1.scorer.detector();
+            scorer.score(rows, scores).expect("flows are finite and as wide as the model, which is native");
             let mut left = &scores[..];
             for (_, index) in group {
                 let batch = &mut *block[*index].2;
@@ -87,7 +84,15 @@ fn judge(
 ) {
     let memory = u64::from(plan.scenario.signature.memory_ticks.get());
     let Batch { flows, scores, flagged, blocked } = &mut **batch;
-    detector.threshold.flag(scores, flagged);
+    let threshold = detector.threshold_of(!detector.fell_back);
+    match threshold {
+        Some(threshold) => threshold.flag(scores, flagged),
+        None => {
+            flagged.clear();
+            flagged.resize(scores.len(), false);
+        }
+    }
+    let cut = threshold.map_or(1.0, Threshold::cut);
     blocked.clear();
     let nothing_listed = blacklist.entries.is_empty();
     for (i, key) in flows.keys().iter().enumerate() {
@@ -104,7 +109,7 @@ fn judge(
         evidence.flagged.push(Flagged {
             tick: now,
             key: flows.keys()[i],
-            margin: scores[i] - detector.threshold.cut(),
+            margin: scores[i] - cut,
             row: flows.row(i).into(),
             truth: flows.truth()[i],
         });

@@ -41,6 +41,10 @@ pub(crate) fn measure(
             mix_batch(batch, &mut mix);
             mix.word(detector.scorer.detector().digest());
             mix.float(detector.threshold.cut());
+            if let Some(standby) = &detector.standby {
+                mix.word(standby.scorer.detector().digest());
+                mix.float(standby.threshold.cut());
+            }
             mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
             mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
             blacklist.mix(&mut mix);
@@ -57,6 +61,12 @@ pub(crate) fn measure(
             let truth = batch.flows.truth()[i].reveal();
             tally.flow(truth, batch.scores[i], batch.flagged[i], batch.blocked[i]);
         }
+    }
+    if let Some(plugin) = &plan.plugins.rule {
+        tally.digest.event_word(plugin.digest());
+        let mut events = plugin.take_events();
+        events.append(&mut tally.plugins);
+        tally.plugins = events;
     }
     tally.mail(&mail);
     mail.advance();

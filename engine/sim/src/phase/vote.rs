@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use bevy_ecs::system::{Query, Res, ResMut};
-use phalanx_consensus::{Gathering, VotingRule};
+use phalanx_consensus::Gathering;
 use phalanx_core::{AgentId, Purpose, Share16, Signature, SignatureId, Vote};
+use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
 use super::by_agent;
@@ -43,7 +44,7 @@ pub(crate) fn vote(
         }
     });
     // A protocol of several rounds starts from what everybody thinks, and sends its own messages.
-    let rounds = plan.scenario.consensus.rule.gathering() == Gathering::Rounds;
+    let rounds = plan.gathering() == Gathering::Rounds;
     let mut minds = BTreeMap::new();
     for (identity, .., outbox) in rows.iter_mut().filter(|row| !row.6.votes.is_empty()) {
         let mut stream = plan.streams.stream(Purpose::VoteMail, identity.0.0, now.0);
@@ -97,6 +98,11 @@ struct Opinion {
 }
 
 impl Opinion {
+    /// Of an agent that has neither seen such flows nor a model that could judge them.
+    fn none() -> Self {
+        Self { yes: false, score: Share16::new(0.0), confidence: Share16::new(0.0) }
+    }
+
     fn opposite(self) -> Self {
         Self { yes: !self.yes, score: -self.score, confidence: self.confidence }
     }
@@ -117,8 +123,10 @@ fn judge<S: AsRef<Signature>>(
     let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.detector().width());
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
     let mut scores = Vec::new();
-    detector.scorer.detector().score(&centroids, &mut scores).expect("centroids of finite flows are finite");
-    let cut = detector.threshold.cut();
+    let own = detector.score(&centroids, &mut scores);
+    let threshold = detector.threshold_of(own);
+    // Without a threshold the model has no opinion.
+    let cut = threshold.map_or(1.0, Threshold::cut);
     let mut deviations = None;
     signatures
         .iter()
@@ -138,6 +146,9 @@ fn judge<S: AsRef<Signature>>(
                     most.filter(|most| *most >= least.get())
                 });
                 let listed = words.heed_blacklist && blacklist.names(&signature.indicator);
+                if threshold.is_none() && similar.is_none() && !listed {
+                    return Opinion::none();
+                }
                 Opinion {
                     yes: score > cut || similar.is_some() || listed,
                     score: Share16::new(flagged.max(similar.unwrap_or(-1.0)).max(if listed {

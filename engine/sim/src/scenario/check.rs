@@ -67,6 +67,7 @@ impl Scenario {
         }
         self.check_network()?;
         self.check_collective()?;
+        self.check_plugins()?;
         self.check_model()?;
         self.check_campaigns()?;
         self.check_traffic()
@@ -89,10 +90,10 @@ impl Scenario {
             Err(Contradiction { path: path.to_owned(), message: message.to_owned() })
         };
         if self.model.owner == Owner::Role {
-            if self.detector.is_streaming() {
+            if self.detector.is_streaming() || matches!(self.detector, Detector::Plugin(_)) {
                 return fail(
                     "model.owner",
-                    "a detector that learns from every flow has one owner: give Agent",
+                    "a plugin, or a detector that learns from every flow, has one owner: give Agent",
                 );
             }
             if self.model.drift.is_some() {

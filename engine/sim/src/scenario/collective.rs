@@ -4,7 +4,7 @@ use phalanx_consensus::{Beta, Rule, TrustKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fraction, NonNegative, Positive, PositiveReal};
+use super::{Fraction, NonNegative, Plugin, Positive, PositiveReal, RuleFault};
 use crate::ageing::Polynomial;
 
 /// How agents decide.
@@ -13,6 +13,9 @@ use crate::ageing::Polynomial;
 pub struct Consensus {
     /// How votes become a decision.
     pub rule: Rule,
+    /// A rule of your own, as a WebAssembly component; `rule` then decides where it cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<Plugin<RuleFault>>,
     /// For the rules that have no share of their own: a signature is confirmed once the yes share of all eligible weight
     /// exceeds this; ties reject.
     pub quorum: Fraction,
@@ -38,6 +41,7 @@ impl Default for Consensus {
     fn default() -> Self {
         Self {
             rule: Rule::Majority,
+            plugin: None,
             quorum: Fraction::new(0.5),
             deadline_ticks: 6,
             electorate: Electorate::All,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fraction, Positive};
+use super::{DetectorFault, Fraction, Plugin, Positive};
 
 /// How flows are scored. All detectors give scores from 0 to 1, higher for what is more anomalous;
 /// `phalanx_detect` documents each with its source.
@@ -86,6 +86,8 @@ pub enum Detector {
     Cusum,
     /// Rules written by hand; the score is the share of them that fire.
     Rules(Vec<Rule>),
+    /// A detector of your own, as a WebAssembly component.
+    Plugin(Plugin<DetectorFault>),
 }
 
 /// A rule written by hand.

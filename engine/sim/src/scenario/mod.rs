@@ -14,6 +14,7 @@ mod identity;
 mod learning;
 mod memory;
 mod network;
+mod plugin;
 mod study;
 mod traffic;
 
@@ -31,6 +32,7 @@ pub use network::{
     BurstLoss, Churn, Crash, Internet, Latency, Network, Partition, Regions, Spread, Topology,
 };
 pub use phalanx_consensus::{Rule, TrustKind};
+pub use plugin::{Breaker, DetectorFault, Isolation, Nan, Plugin, PluginLimits, RuleFault, Setting};
 pub use study::{Design, Factor, Keep, Level, Levels, Record, SeedScheme, Study};
 pub use traffic::{
     AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,
