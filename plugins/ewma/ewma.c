@@ -22,7 +22,7 @@ static double *state;
 #define STATE_BYTES ((1 + 3 * columns) * 8)
 
 phalanx_info *describe(void) {
-    static phalanx_info info = {{"ewma", 4}, {"0.1.0", 5}, PHALANX_STREAMING};
+    static phalanx_info info = {phalanx_literal("ewma"), phalanx_literal("0.1.0"), PHALANX_STREAMING};
     return &info;
 }
 

@@ -17,6 +17,8 @@ typedef struct {
     uint32_t length;
 } phalanx_text;
 
+#define phalanx_literal(text) {(text), sizeof(text) - 1}
+
 enum { PHALANX_FLAG = 0, PHALANX_NUMBER = 1, PHALANX_TEXT = 2 };
 
 /* An entry of the scenario's `config`. */

@@ -14,6 +14,7 @@ use crate::commands::detect::DetectCommand;
 use crate::commands::golden::GoldenCommand;
 use crate::commands::ledger::LedgerCommand;
 use crate::commands::plan::PlanArgs;
+use crate::commands::plugin::PluginCommand;
 use crate::commands::replay::{DiffArgs, ReplayArgs, VerifyArgs};
 use crate::commands::report::ReportArgs;
 use crate::commands::resume::{ExtendArgs, MergeArgs, ResumeArgs, StatusArgs};
@@ -22,7 +23,7 @@ use crate::commands::scenario::ScenarioCommand;
 use crate::commands::selftest::SelftestArgs;
 use crate::commands::swarm::SwarmArgs;
 use crate::commands::{
-    capture, detect, golden, ledger, plan, replay, report, resume, run, scenario, selftest, swarm,
+    capture, detect, golden, ledger, plan, plugin, replay, report, resume, run, scenario, selftest, swarm,
 };
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
@@ -81,6 +82,9 @@ enum Command {
     /// Check the ledgers of finished runs
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Begin, pack, check and pin plugins: detectors and voting rules of your own
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Measure what is known exactly, and compare
     Selftest(SelftestArgs),
 }
@@ -143,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Detect(command) => detect::detect(command, cli.log.quiet),
         Command::Golden(command) => golden::golden(command),
         Command::Ledger(command) => ledger::ledger(command),
+        Command::Plugin(command) => plugin::plugin(command),
         Command::Selftest(args) => selftest::selftest(args, cli.log.quiet),
     };
     match result {

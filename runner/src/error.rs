@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use phalanx_capture::{CaptureError, MapError};
 use phalanx_ledger::LedgerError;
+use phalanx_plugin_pack::PackError;
 use phalanx_sim::SimError;
 use thiserror::Error;
 
 use crate::evaluation::EvaluationError;
 use crate::exit::Exit;
 use crate::plan::PlanError;
+use crate::plugins::PluginProblem;
 use crate::scenario::ScenarioError;
 use crate::size::Bytes;
 
@@ -196,6 +198,56 @@ pub enum RunnerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// A plugin of the scenario cannot be used.
+    #[error("{field}: {}: {problem}", .file.display())]
+    #[diagnostic(help("`runner plugin inspect` shows what the file is, `runner plugin check` what it does"))]
+    Plugin {
+        /// The scenario's field that names it.
+        field: &'static str,
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong. Part of the message, so it is no `source` that a report would print a second time.
+        problem: Box<PluginProblem>,
+    },
+    /// A plugin that the command line names cannot be used.
+    #[error("{}: {problem}", .file.display())]
+    #[diagnostic(help("docs/plugins.md says what a plugin is and how to build one"))]
+    PluginFile {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: Box<PluginProblem>,
+    },
+    /// A module that cannot be made a plugin.
+    #[error("{}: {problem}", .file.display())]
+    #[diagnostic(help("docs/plugins.md says what a module has to export"))]
+    Pack {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: PackError,
+    },
+    /// A name that is no name of a folder and a crate.
+    #[error("`{name}` cannot be a plugin's name")]
+    #[diagnostic(help("give letters, digits, - and _, and begin with a letter"))]
+    PluginName {
+        /// As given.
+        name: String,
+    },
+    /// A setting that is no setting.
+    #[error("--config {text}: expected NAME=VALUE")]
+    #[diagnostic(help("for example: --config lambda=0.2"))]
+    PluginSetting {
+        /// As given.
+        text: String,
+    },
+    /// A scenario without plugins.
+    #[error("{} names no plugin", .file.display())]
+    #[diagnostic(help("name one by `path: \"….wasm\"`; only this file is looked at, not what it extends"))]
+    NothingToPin {
+        /// Which.
+        file: PathBuf,
+    },
     /// A golden would hold what no commit computes.
     #[error("{changed} has changes that are not committed")]
     #[diagnostic(help("commit first, so that a golden belongs to a commit; or give --force"))]
@@ -244,6 +296,12 @@ impl RunnerError {
             | Self::NoGolden { .. }
             | Self::BadGolden { .. }
             | Self::Evaluation(_)
+            | Self::Plugin { .. }
+            | Self::PluginFile { .. }
+            | Self::Pack { .. }
+            | Self::PluginName { .. }
+            | Self::PluginSetting { .. }
+            | Self::NothingToPin { .. }
             | Self::DirtyEngine { .. }
             | Self::BlessNeedsScenario => Exit::BadInput,
         }

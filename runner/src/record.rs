@@ -1,7 +1,8 @@
 //! The run record: what a run was and what came of it, the same in `--json`, `runs.csv` and goldens.
 
 use phalanx_sim::summary::{
-    CampaignSummary, Consensus, Detection, Network, Sharing, Signatures, Summary, TimeToDetect, Trust,
+    CampaignSummary, Consensus, Detection, Network, Plugins, Sharing, Signatures, Summary, TimeToDetect,
+    Trust,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -59,6 +60,9 @@ pub struct RunRecord {
     pub trust: Option<Trust>,
     /// What confirmed signatures did for others.
     pub sharing: Option<Sharing>,
+    /// How plugins did; left out where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<Plugins>,
     /// The same by campaign.
     pub campaigns: Vec<CampaignSummary>,
     /// Speed and size. Not part of the result: goldens and `runs.csv` leave it out.
@@ -110,6 +114,7 @@ impl RunRecord {
             network: None,
             trust: None,
             sharing: None,
+            plugins: None,
             campaigns: Vec::new(),
             timing: None,
         }
@@ -117,8 +122,17 @@ impl RunRecord {
 
     /// Fills in the figures of a run that ended well.
     pub fn complete(&mut self, summary: Summary, fingerprint: String, ledger: LedgerRecord) {
-        let Summary { detection, signatures, time_to_detect, consensus, network, trust, sharing, campaigns } =
-            summary;
+        let Summary {
+            detection,
+            signatures,
+            time_to_detect,
+            consensus,
+            network,
+            trust,
+            sharing,
+            plugins,
+            campaigns,
+        } = summary;
         self.status = Status::Ok;
         self.fingerprint = Some(fingerprint);
         self.ledger = ledger;
@@ -129,6 +143,7 @@ impl RunRecord {
         self.network = Some(network);
         self.trust = Some(trust);
         self.sharing = Some(sharing);
+        self.plugins = plugins;
         self.campaigns = campaigns;
     }
 

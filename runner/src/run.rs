@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use phalanx_core::{Fingerprint, Signature};
+use phalanx_core::{Fingerprint, PluginHappening, Signature};
 use phalanx_ledger::{Entry, MembershipChange};
 use phalanx_sim::scenario::Scenario;
 use phalanx_sim::summary::Summary;
@@ -15,6 +15,7 @@ use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
 use crate::chain::Chain;
 use crate::error::RunnerError;
 use crate::plan::PlannedRun;
+use crate::plugins;
 use crate::record::{LedgerRecord, RunRecord, Status, Timing};
 use crate::scenario::Loaded;
 use crate::size::peak_rss_bytes;
@@ -69,6 +70,8 @@ impl Job {
     /// If a file is missing or its map is wrong.
     pub fn open(loaded: Loaded) -> Result<Self, RunnerError> {
         let source = Arc::new(Source::open(&loaded.scenario)?);
+        // A plugin that cannot be used is found out before anything runs; runs share what was compiled.
+        plugins::load(&loaded.scenario, 0)?;
         Ok(Self::with_source(loaded, source))
     }
 
@@ -105,7 +108,8 @@ impl Job {
     pub fn build(&self, seed: u64, pool: &Pool) -> Result<Simulation, RunnerError> {
         let input = self.source.input(seed)?;
         let scenario = Scenario { seed, ..self.portable.clone() };
-        Simulation::on(pool, &scenario, input).map_err(|error| match error {
+        let plugins = plugins::load(&self.loaded.scenario, seed)?;
+        Simulation::with_plugins(pool, &scenario, input, plugins).map_err(|error| match error {
             SimError::Contradiction(contradiction) => self.loaded.contradiction(contradiction).into(),
             other => RunnerError::Simulation(Box::new(other)),
         })
@@ -138,6 +142,9 @@ impl Job {
                 chain.append(record.tick, &entries(&record, tick + 1 == ticks))?;
                 simulation.witness(chain.root());
                 observe(&record)?;
+                if let Some(fault) = fatal(&self.loaded.scenario, &record) {
+                    return Ok(Ended::Panicked(fault));
+                }
             }
             let summary = simulation.summary();
             let ledger = chain.finish()?;
@@ -187,6 +194,20 @@ impl Job {
             Some(Timing { wall_s, agent_ticks_per_s: speed, peak_rss_bytes: peak_rss_bytes(), threads });
         record
     }
+}
+
+/// The fault at which the scenario wants the run to fail, in words.
+fn fatal(scenario: &Scenario, record: &TickRecord) -> Option<String> {
+    let fault = record.plugins.iter().find_map(|event| match event.happening {
+        PluginHappening::Fault(kind) if plugins::aborts(scenario, event.slot) => Some((event, kind)),
+        _ => None,
+    });
+    fault.map(|(event, kind)| {
+        let whose = event
+            .agent
+            .map_or_else(|| "the voting rule's".to_owned(), |agent| format!("agent {}'s", agent.0));
+        format!("tick {}: {whose} plugin failed ({kind:?}), and on_fault is Abort", event.tick.0)
+    })
 }
 
 /// What a tick adds to the ledger: reports, decisions, and after the last tick the fingerprint.

@@ -87,7 +87,7 @@ fn standby(
 
 /// Lets a plugin learn from the window (one that follows the stream does so but once) and calibrates its threshold. A
 /// plugin that cannot keeps what it had.
-fn teach(
+pub(crate) fn teach(
     detector: &mut Detector,
     plan: &Plan,
     commons: &Commons,

@@ -100,7 +100,8 @@ impl HalfSpaceTrees {
             if !self.warm {
                 return 0.0;
             }
-            let mass: u64 = (0..self.size.trees).map(|tree| u64::from(self.masses[self.leaf(tree, row)])).sum();
+            let mass: u64 =
+                (0..self.size.trees).map(|tree| u64::from(self.masses[self.leaf(tree, row)])).sum();
             let share = mass as f64 / most;
             (1.0 - if share < 1.0 { share } else { 1.0 }) as f32
         };
@@ -123,8 +124,10 @@ impl HalfSpaceTrees {
         if state.len() != 8 + 8 * columns + 8 * leaves {
             return None;
         }
-        let words: Vec<u32> =
-            state.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+        let words: Vec<u32> = state
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+            .collect();
         let (head, rest) = words.split_at(2);
         let (ranges, counts) = rest.split_at(2 * columns);
         let ranges: Vec<f32> = ranges.iter().map(|word| f32::from_bits(*word)).collect();
@@ -136,9 +139,9 @@ impl HalfSpaceTrees {
             && head[1] < 2
             && low.iter().zip(high).all(|(low, high)| low.is_finite() && high.is_finite() && low <= high)
             && masses.iter().all(|mass| u64::from(*mass) <= heaviest)
-            && latest.chunks_exact(LEAVES).all(|tree| {
-                tree.iter().map(|count| u64::from(*count)).sum::<u64>() == u64::from(head[0])
-            });
+            && latest
+                .chunks_exact(LEAVES)
+                .all(|tree| tree.iter().map(|count| u64::from(*count)).sum::<u64>() == u64::from(head[0]));
         if !fine {
             return None;
         }
@@ -158,7 +161,8 @@ impl HalfSpaceTrees {
         for _ in 0..self.size.trees {
             let start = self.cuts.len();
             self.cuts.resize(start + LEAVES, (0, 0.0));
-            let mut sides: Vec<(f32, f32)> = self.low.iter().copied().zip(self.high.iter().copied()).collect();
+            let mut sides: Vec<(f32, f32)> =
+                self.low.iter().copied().zip(self.high.iter().copied()).collect();
             cut_node(&mut self.cuts[start..], 1, &mut sides, &mut bits);
         }
     }

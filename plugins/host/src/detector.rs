@@ -195,7 +195,7 @@ impl Detector for PluginDetector {
 }
 
 /// Whether an answer is one score from 0 to 1 for every row.
-fn check_scores(scores: &[f32], count: usize) -> Result<(), Fault> {
+pub(crate) fn check_scores(scores: &[f32], count: usize) -> Result<(), Fault> {
     if scores.len() != count {
         return Err(Fault::answer("score", format!("{} scores for {count} rows", scores.len())));
     }

@@ -106,5 +106,5 @@ impl PluginEngine {
     }
 }
 
-/// The exact version that Cargo.toml asks for; `tests/version.rs` compares it with Cargo.lock.
+/// The exact version that Cargo.toml asks for; `tests/loading.rs` compares it with Cargo.lock.
 pub const WASMTIME: &str = "48.0.8";

@@ -33,6 +33,7 @@
 //! ```
 
 mod breaker;
+mod check;
 mod contract;
 mod detector;
 mod engine;
@@ -47,6 +48,7 @@ mod setup;
 mod slot;
 
 pub use breaker::{Breaker, BreakerConfig};
+pub use check::{CheckOptions, CheckReport, Finding, check};
 pub use contract::Kind;
 pub use detector::{PluginDetector, PluginFactory};
 pub use engine::{CodeMode, NanMode, PluginEngine, WASMTIME};

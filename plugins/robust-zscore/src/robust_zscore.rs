@@ -41,7 +41,8 @@ impl RobustZScore {
     fn score_row(&self, row: &[f32]) -> f32 {
         // Four columns at a time, so that the compiler makes vector instructions of it.
         let mut far = [0.0f32; 4];
-        let quads = row.chunks_exact(4).zip(self.median.chunks_exact(4)).zip(self.per_deviation.chunks_exact(4));
+        let quads =
+            row.chunks_exact(4).zip(self.median.chunks_exact(4)).zip(self.per_deviation.chunks_exact(4));
         for ((x, median), scale) in quads {
             for lane in 0..4 {
                 let z = (x[lane] - median[lane]).abs() * scale[lane];
@@ -68,10 +69,13 @@ impl RobustZScore {
         if state.len() != columns * 8 {
             return None;
         }
-        let values: Vec<f32> =
-            state.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect();
+        let values: Vec<f32> = state
+            .chunks_exact(4)
+            .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+            .collect();
         let (median, per_deviation) = values.split_at(columns);
-        let fine = median.iter().all(|m| m.is_finite()) && per_deviation.iter().all(|d| (0.0..=FAR).contains(d));
+        let fine =
+            median.iter().all(|m| m.is_finite()) && per_deviation.iter().all(|d| (0.0..=FAR).contains(d));
         fine.then(|| *self = Self { median: median.to_vec(), per_deviation: per_deviation.to_vec() })
     }
 }

@@ -5,6 +5,7 @@ pub mod detect;
 pub mod golden;
 pub mod ledger;
 pub mod plan;
+pub mod plugin;
 pub mod replay;
 pub mod report;
 pub mod resume;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use phalanx_capture::CaptureMap;
-use phalanx_sim::scenario::{Scenario, Traffic};
+use phalanx_sim::scenario::{Detector, Scenario, Traffic};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -149,11 +149,23 @@ fn extends(text: &str) -> Option<String> {
 
 /// Makes the paths of a layer absolute: those that it gave itself are relative to `folder`.
 pub(super) fn rebase(scenario: &mut Scenario, folder: &Path, given: impl Fn(&str) -> bool) {
-    let Traffic::Capture(capture) = &mut scenario.traffic else { return };
     let absolute = |path: &str| {
         let joined = folder.join(path);
         std::path::absolute(&joined).unwrap_or(joined).to_string_lossy().into_owned()
     };
+    if let Detector::Plugin(plugin) = &mut scenario.detector
+        && given("detector.plugin.path")
+        && !plugin.path.is_empty()
+    {
+        plugin.path = absolute(&plugin.path);
+    }
+    if let Some(plugin) = &mut scenario.consensus.plugin
+        && given("consensus.plugin.path")
+        && !plugin.path.is_empty()
+    {
+        plugin.path = absolute(&plugin.path);
+    }
+    let Traffic::Capture(capture) = &mut scenario.traffic else { return };
     if given("traffic.capture.path") && !capture.path.is_empty() {
         capture.path = absolute(&capture.path);
     }

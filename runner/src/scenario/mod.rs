@@ -17,7 +17,7 @@ mod tracker;
 use std::path::Path;
 use std::sync::Arc;
 
-use phalanx_sim::scenario::{Contradiction, Scenario, Traffic};
+use phalanx_sim::scenario::{Contradiction, Detector, Scenario, Traffic};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -143,6 +143,12 @@ impl Loaded {
             {
                 *name = format!("sha256:{}", hex(digest));
             }
+        }
+        if let Detector::Plugin(plugin) = &mut scenario.detector {
+            plugin.path = format!("sha256:{}", plugin.sha256);
+        }
+        if let Some(plugin) = &mut scenario.consensus.plugin {
+            plugin.path = format!("sha256:{}", plugin.sha256);
         }
         scenario
     }

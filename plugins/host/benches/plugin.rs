@@ -1,0 +1,122 @@
+//! Plugins against native code of the same algorithm, interleaved; a fleet of live instances; their memory.
+//!
+//! `cargo bench -p phalanx-plugin-host`. Ratios are of the best of 25 turns each, so that a busy machine does not matter.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench measures time")]
+#![allow(dead_code)]
+
+#[path = "../../half-space-trees/src/half_space.rs"]
+mod half_space;
+#[path = "../../robust-zscore/src/robust_zscore.rs"]
+mod robust_zscore;
+#[path = "../tests/rows/mod.rs"]
+mod rows;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use half_space::{HalfSpaceTrees, Size};
+use phalanx_core::AgentId;
+use phalanx_detect::{Detector, Ewma, EwmaConfig, HostedDetector};
+use phalanx_plugin_host::{
+    BreakerConfig, Config, Isolation, Limits, NanMode, Plugin, PluginDetector, PluginEngine, PluginFactory,
+};
+use robust_zscore::RobustZScore;
+use rows::{rows, schema};
+
+const ROWS: usize = 256;
+const COLUMNS: usize = 16;
+const TURNS: usize = 25;
+
+fn factory(name: &str, nan: NanMode, isolation: Isolation) -> PluginFactory {
+    let path = format!("{}/../built/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let plugin = Plugin::load(&PluginEngine::new(nan), &bytes, None, Limits::default()).unwrap();
+    PluginFactory::new(plugin, Config::new(), isolation, BreakerConfig::default()).unwrap()
+}
+
+fn taught(name: &str, nan: NanMode) -> PluginDetector {
+    let mut detector = factory(name, nan, Isolation::Live).detector(AgentId(0), 0, &schema(COLUMNS));
+    detector.fit(&rows(1, 512, COLUMNS)).unwrap();
+    detector
+}
+
+/// Time of a call, of enough calls to see it.
+fn time(call: &mut dyn FnMut()) -> Duration {
+    let start = Instant::now();
+    (0..64).for_each(|_| call());
+    start.elapsed() / 64
+}
+
+fn compare(name: &str, native: &mut dyn FnMut(&[f32])) {
+    let data = rows(2, ROWS, COLUMNS);
+    let (fast, strict) = (taught(name, NanMode::Reject), taught(name, NanMode::Canonical));
+    let mut scores = Vec::new();
+    let mut best = [Duration::MAX; 3];
+    for _ in 0..TURNS {
+        best[0] = best[0].min(time(&mut || native(black_box(&data))));
+        best[1] = best[1].min(time(&mut || fast.score(black_box(&data), &mut scores).unwrap()));
+        best[2] = best[2].min(time(&mut || strict.score(black_box(&data), &mut scores).unwrap()));
+    }
+    let us = best.map(|time| time.as_secs_f64() * 1e6);
+    println!(
+        "{name:<18}{:>11.2}{:>11.2}{:>9.2}{:>11.2}{:>9.2}",
+        us[0],
+        us[1],
+        us[1] / us[0],
+        us[2],
+        us[2] / us[0]
+    );
+}
+
+fn fleet(name: &str, agents: u32, isolation: Isolation) {
+    const BATCH: usize = 64;
+    let schema = schema(COLUMNS);
+    for nan in [NanMode::Reject, NanMode::Canonical] {
+        let before = resident_kib();
+        let factory = factory(name, nan, isolation);
+        let window = rows(1, 256, COLUMNS);
+        let mut detectors: Vec<PluginDetector> =
+            (0..agents).map(|agent| factory.detector(AgentId(agent), 0, &schema)).collect();
+        detectors.iter_mut().for_each(|detector| detector.fit(&window).unwrap());
+        let (data, mut scores) = (rows(3, BATCH, COLUMNS), Vec::new());
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            let start = Instant::now();
+            detectors.iter().for_each(|detector| detector.score(black_box(&data), &mut scores).unwrap());
+            best = best.min(start.elapsed());
+        }
+        let mib = resident_kib().saturating_sub(before) as f64 / 1024.0;
+        let ms = best.as_secs_f64() * 1e3;
+        println!("{name:<18}{agents:>8}  {isolation:<10?}{nan:<10?}{ms:>9.2} ms a tick{mib:>9.1} MiB");
+    }
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+fn main() {
+    println!("score {ROWS} x {COLUMNS}, us   native     reject    ratio  canonical    ratio");
+    let window = rows(1, 512, COLUMNS);
+    let mut robust = RobustZScore::new(COLUMNS);
+    robust.fit(&window);
+    compare("robust-zscore", &mut |data| {
+        black_box(robust.score(data));
+    });
+    let mut trees = HalfSpaceTrees::new(Size { trees: 25, window: 250 }, COLUMNS, 0);
+    trees.fit(&window);
+    compare("half-space-trees", &mut |data| {
+        black_box(trees.score(data));
+    });
+    let ewma = Ewma::fit(&window, COLUMNS, EwmaConfig::default()).unwrap();
+    let mut scores = Vec::new();
+    compare("ewma", &mut |data| ewma.score(data, &mut scores).unwrap());
+    println!("\nfleets of 64 x {COLUMNS} rows an agent, one thread");
+    fleet("robust-zscore", 1000, Isolation::Live);
+    fleet("ewma", 1000, Isolation::Live);
+    fleet("ewma", 1000, Isolation::Hermetic);
+    fleet("robust-zscore", 4096, Isolation::Live);
+    fleet("ewma", 4096, Isolation::Live);
+}
