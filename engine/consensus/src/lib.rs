@@ -28,6 +28,7 @@
 //! assert_eq!(Rule::Majority.decide(&poll(4), &mut Silence), Verdict::Confirm);
 //! ```
 
+mod committee;
 mod exchange;
 pub mod fusion;
 mod hosted;
@@ -42,6 +43,7 @@ pub mod theory;
 pub mod trials;
 mod trust;
 
+pub use committee::Lottery;
 pub use exchange::{Exchange, Letter, Said, Silence};
 pub use hosted::HostedRule;
 pub use memory::{Estimate, Memory, PastPoll};

@@ -13,6 +13,10 @@ pub enum Gathering {
     Rounds,
 }
 
+/// One cycle and one round of averaging, for the trials.
+pub(crate) use pairwise::cycle;
+pub(crate) use push_sum::round;
+
 /// A way to decide a question by the ballots of many.
 ///
 /// The decision is a function of the poll and of what the exchange answers. Ballots are in voter order, so that

@@ -3,7 +3,7 @@
 /// Variance left by a round in which all participants average twice in perfect matchings.
 pub const PERFECT_MATCHINGS: f64 = 0.25;
 
-/// Variance left by `n / 2 · 2` averagings of random pairs, `1 / e`.
+/// Variance left by `n` averagings of random pairs, `1 / e`.
 pub const RANDOM_PAIRS: f64 = 1.0 / std::f64::consts::E;
 
 /// Variance left if every participant in turn averages with a random other one, `1 / (2 √e)`.

@@ -24,11 +24,10 @@ impl Class {
     /// What a member says of a target of this true score.
     fn say(self, truth: f64, lying: bool, stream: &mut Stream) -> Threat {
         let (mean, deviation, sure, unsure) = match self {
-            Self::ConfidentCorrect => (0.9, 0.1, 0.9, 0.1),
             Self::Uncertain => (0.0, 0.8, 0.3, 0.2),
             Self::ConfidentIncorrect => (-0.8, 0.2, 0.8, 0.2),
             Self::Malicious if lying => (-0.9, 0.1, 0.9, 0.1),
-            Self::Malicious => (0.9, 0.1, 0.9, 0.1),
+            Self::ConfidentCorrect | Self::Malicious => (0.9, 0.1, 0.9, 0.1),
         };
         let score = (truth * mean + deviation * stream.normal()).clamp(-1.0, 1.0);
         let confidence = (sure + unsure * stream.normal()).clamp(0.0, 1.0);

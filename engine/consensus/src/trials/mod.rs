@@ -2,9 +2,17 @@
 //!
 //! Tests and the self test run the same code, and compare what it measures with [`crate::theory`].
 
+pub mod agreement;
+pub mod averaging;
+pub mod committee;
 pub mod fides;
+pub mod jury;
+pub mod snow;
+mod world;
 
 use phalanx_core::{Purpose, Stream, Streams, Tick};
+
+pub use world::{Lie, World};
 
 /// An estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
