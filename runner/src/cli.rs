@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::commands::bisect::BisectArgs;
 use crate::commands::capture::CaptureCommand;
 use crate::commands::detect::DetectCommand;
 use crate::commands::golden::GoldenCommand;
@@ -23,7 +24,8 @@ use crate::commands::scenario::ScenarioCommand;
 use crate::commands::selftest::SelftestArgs;
 use crate::commands::swarm::SwarmArgs;
 use crate::commands::{
-    capture, detect, golden, ledger, plan, plugin, replay, report, resume, run, scenario, selftest, swarm,
+    bisect, capture, detect, golden, ledger, plan, plugin, replay, report, resume, run, scenario, selftest,
+    swarm,
 };
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
@@ -63,6 +65,8 @@ enum Command {
     Verify(VerifyArgs),
     /// Compare two output folders run by run
     Diff(DiffArgs),
+    /// Name the first tick, phase, agent and field in which two runs part
+    Bisect(BisectArgs),
     /// Make a page (or Markdown) of a campaign
     Report(ReportArgs),
     /// Check random scenarios by what must hold of every run
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(args),
         Command::Verify(args) => replay::verify(args),
         Command::Diff(args) => replay::diff(args),
+        Command::Bisect(args) => bisect::bisect(args),
         Command::Report(args) => report::report(args),
         Command::Swarm(args) => swarm::swarm(args),
         Command::Scenario(command) => scenario::scenario(command),

@@ -266,3 +266,44 @@ fn recorded_runs_are_verified_replayed_and_compared() {
     let said = bench.run(&["diff", "c", "c"]).expect(0);
     assert!(said.stdout.contains("18 runs are the same, 0 differ"), "{}", said.stdout);
 }
+
+#[test]
+fn two_runs_are_bisected() {
+    let bench = bench();
+    let said = bench.run(&["bisect", "small.ron", "small.ron", "--threads-b", "3"]).expect(0);
+    assert_eq!(said.stdout, "the runs are the same, in every tick\n");
+    let said = bench.run(&["bisect", "small.ron", "small.ron", "--set-b", "campaigns.0.start=5"]).expect(4);
+    assert!(said.stdout.contains("part in tick 1, phase observe, agent "), "{}", said.stdout);
+    bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
+    let said = bench.run(&["bisect", "a", "a", "--run", "2"]).expect(0);
+    assert!(said.stdout.contains("the recordings are the same"), "{}", said.stdout);
+}
+
+#[test]
+fn a_campaign_becomes_one_page() {
+    let bench = bench();
+    bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
+    bench.run(&["report", "a", "--html", "a.html", "--markdown", "a.md"]).expect(0);
+    let page = bench.read("a.html");
+    for part in
+        ["<svg", "ROC curve", "Time to detect, alone against shared", "consensus.quorum", "scenario_digest"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    for outside in ["src=", "href=", "@import", "url("] {
+        assert!(!page.contains(outside), "the page needs the network: {outside}");
+    }
+    assert!(!page.contains("cannot be drawn"));
+    assert!(bench.read("a.md").contains("| quorum=0.5 ticks=4 | 3 |"), "{}", bench.read("a.md"));
+}
+
+#[test]
+fn random_scenarios_hold_their_invariants() {
+    let bench = Bench::new();
+    let said = bench.run(&["swarm", "--budget", "2s", "--seeds-file", "seeds.txt"]).expect(0);
+    assert!(said.stdout.contains(" 0 failed"), "{}", said.stdout);
+    let said = bench.run(&["swarm", "--case", "3"]).expect(0);
+    assert_eq!(said.stdout, "ok  case 3\n");
+    bench.write("case.ron", bench.run(&["swarm", "--case", "3", "--show"]).expect(0).stdout);
+    bench.run(&["scenario", "check", "case.ron"]).expect(0);
+}

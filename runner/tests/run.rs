@@ -239,9 +239,6 @@ fn usage_errors_exit_with_2_and_help_shows_the_codes() {
     ] {
         assert!(help.contains(line), "{line}");
     }
-    for verb in ["bisect"] {
-        assert!(!help.contains(verb), "{verb} is not there yet");
-    }
 }
 
 #[test]

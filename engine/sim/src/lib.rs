@@ -45,6 +45,7 @@ mod standing;
 pub mod summary;
 mod tally;
 mod tick;
+mod trace;
 mod traffic;
 
 use phalanx_core::{FlowBatch, Schema};
@@ -54,6 +55,7 @@ pub use plan::Plugins;
 pub use pool::Pool;
 pub use record::{TickCounts, TickRecord};
 pub use simulation::Simulation;
+pub use trace::{PhaseTrace, TRACED_FIELDS};
 
 /// Traffic that the caller brings, because the engine does no IO.
 #[derive(Debug)]

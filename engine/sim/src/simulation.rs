@@ -2,7 +2,7 @@
 
 use bevy_ecs::schedule::Schedule;
 use bevy_ecs::world::World;
-use phalanx_core::{Fingerprint, Tick};
+use phalanx_core::{AgentId, Fingerprint, Tick};
 
 use crate::adversary::Populations;
 use crate::agent::{Encounter, Encounters, Identity, Infection};
@@ -19,6 +19,7 @@ use crate::scenario::{self, Scenario, Traffic};
 use crate::standing::Standings;
 use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
+use crate::trace::{self, PhaseTrace, PlantedBug, Tracing};
 use crate::traffic::{Siege, Source};
 use crate::{Pool, SimError, TrafficInput, population, scorer, tick};
 
@@ -170,6 +171,28 @@ impl Simulation {
         let plugins = &self.world.resource::<Plan>().plugins;
         summary.plugins = (plugins.detector.is_some() || plugins.rule.is_some()).then(|| tally.plugins());
         summary
+    }
+}
+
+/// Traces.
+impl Simulation {
+    /// From the next tick on, [`Self::traces`] holds the state of agents after every phase. Slow.
+    pub fn trace(&mut self) {
+        self.world.insert_resource(Tracing::default());
+        self.schedule = tick::schedule();
+        trace::watch(&mut self.schedule);
+    }
+
+    /// Takes the traces of the ticks since they were last taken, in order. None without [`Self::trace`].
+    pub fn traces(&mut self) -> Vec<PhaseTrace> {
+        self.world.get_resource_mut::<Tracing>().map(|mut t| std::mem::take(&mut t.0)).unwrap_or_default()
+    }
+
+    /// Plants a bug in a traced run: the first flag of an agent is wrong in one tick. Only for the test of whoever
+    /// looks for bugs.
+    #[doc(hidden)]
+    pub fn plant_bug(&mut self, tick: Tick, agent: AgentId) {
+        self.world.insert_resource(PlantedBug { tick, agent });
     }
 }
 

@@ -109,15 +109,15 @@ impl Sample {
 }
 
 /// A finished campaign, read.
-struct Recorded {
+pub(super) struct Recorded {
     manifest: Manifest,
-    campaign: Campaign,
+    pub(super) campaign: Campaign,
     journal: Journal,
     numbering: Numbering,
 }
 
 impl Recorded {
-    fn read(dir: &Path) -> Result<Self, RunnerError> {
+    pub(super) fn read(dir: &Path) -> Result<Self, RunnerError> {
         let manifest = Manifest::read(dir)?;
         let campaign = manifest.campaign(dir)?;
         let journal = Journal::read(dir)?;
@@ -126,7 +126,7 @@ impl Recorded {
     }
 
     /// The run of that number, if it was planned here.
-    fn planned(&self, dir: &Path, run: u32) -> Result<PlannedRun, RunnerError> {
+    pub(super) fn planned(&self, dir: &Path, run: u32) -> Result<PlannedRun, RunnerError> {
         if run < self.numbering.len() {
             return Ok(self.numbering.run(run));
         }
@@ -257,7 +257,7 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, RunnerError> {
 }
 
 /// The recorded fingerprints of a run's ticks, if the series has them.
-fn fingerprints(dir: &Path, run: u32) -> Result<Vec<u64>, RunnerError> {
+pub(super) fn fingerprints(dir: &Path, run: u32) -> Result<Vec<u64>, RunnerError> {
     for part in parts(dir)? {
         let series = Series::read(&part)?;
         let (Some(runs), Some(marks)) = (series.column("run_id"), series.column("fingerprint")) else {

@@ -22,12 +22,31 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// Where the names of lines stand.
+#[derive(Clone, Copy)]
+pub(super) enum Legend {
+    /// For lines that rise early.
+    LowerRight,
+    /// For lines that rise late.
+    UpperLeft,
+}
+
 /// What is on the axes.
 pub(super) struct Axes<'a> {
     pub(super) x: &'a str,
     pub(super) y: &'a str,
     /// Fixed range of y, else that of the data.
     pub(super) y_range: Option<(f64, f64)>,
+    pub(super) legend: Legend,
+}
+
+impl Axes<'_> {
+    fn legend(&self) -> SeriesLabelPosition {
+        match self.legend {
+            Legend::LowerRight => SeriesLabelPosition::LowerRight,
+            Legend::UpperLeft => SeriesLabelPosition::UpperLeft,
+        }
+    }
 }
 
 /// Mean and half-width at a named place.
@@ -45,16 +64,16 @@ pub(super) fn lines(axes: &Axes<'_>, lines: &[Line]) -> String {
         let (y0, y1) = axes.y_range.unwrap_or_else(|| range(all().map(|p| p.1)));
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .x_label_area_size(50)
+            .y_label_area_size(70)
             .build_cartesian_2d(x0..x1, y0..y1)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID.stroke_width(1))
             .axis_style(TEXT)
-            .label_style((FONT, 14).into_font().color(&TEXT))
-            .axis_desc_style((FONT, 15).into_font().color(&TEXT))
+            .label_style((FONT, 16).into_font().color(&TEXT))
+            .axis_desc_style((FONT, 17).into_font().color(&TEXT))
             .x_desc(axes.x)
             .y_desc(axes.y)
             .x_label_formatter(&|x| tidy(*x))
@@ -75,8 +94,8 @@ pub(super) fn lines(axes: &Axes<'_>, lines: &[Line]) -> String {
         if lines.len() > 1 {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
-                .label_font((FONT, 14).into_font().color(&TEXT))
+                .position(axes.legend())
+                .label_font((FONT, 16).into_font().color(&TEXT))
                 .border_style(TRANSPARENT)
                 .draw()?;
         }
@@ -92,8 +111,8 @@ pub(super) fn marks(axes: &Axes<'_>, marks: &[Mark]) -> String {
         let last = marks.len() as f64 - 0.5;
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .x_label_area_size(50)
+            .y_label_area_size(70)
             .build_cartesian_2d(-0.5..last.max(0.5), y0..y1)?;
         // Labels that would overlap are left out, evenly.
         let longest = marks.iter().map(|m| m.label.chars().count()).max().unwrap_or(1).clamp(3, 20);
@@ -109,8 +128,8 @@ pub(super) fn marks(axes: &Axes<'_>, marks: &[Mark]) -> String {
             .bold_line_style(GRID.stroke_width(1))
             .disable_x_mesh()
             .axis_style(TEXT)
-            .label_style((FONT, 14).into_font().color(&TEXT))
-            .axis_desc_style((FONT, 15).into_font().color(&TEXT))
+            .label_style((FONT, 16).into_font().color(&TEXT))
+            .axis_desc_style((FONT, 17).into_font().color(&TEXT))
             .x_desc(axes.x)
             .y_desc(axes.y)
             .x_label_formatter(&label)
@@ -134,16 +153,16 @@ pub(super) fn scatter(axes: &Axes<'_>, points: &[(f64, f64)]) -> String {
         let (y0, y1) = axes.y_range.unwrap_or_else(|| range(points.iter().map(|p| p.1)));
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .x_label_area_size(50)
+            .y_label_area_size(70)
             .build_cartesian_2d(x0..x1, y0..y1)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID.stroke_width(1))
             .axis_style(TEXT)
-            .label_style((FONT, 14).into_font().color(&TEXT))
-            .axis_desc_style((FONT, 15).into_font().color(&TEXT))
+            .label_style((FONT, 16).into_font().color(&TEXT))
+            .axis_desc_style((FONT, 17).into_font().color(&TEXT))
             .x_desc(axes.x)
             .y_desc(axes.y)
             .x_label_formatter(&|x| tidy(*x))

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::FIGURES;
-use super::chart::{self, Axes, Line, Mark};
+use super::chart::{self, Axes, Legend, Line, Mark};
 use super::gather::{GRID, Gathered};
 use crate::report::{count, number};
 use crate::statistics::Spread;
@@ -115,10 +115,15 @@ fn detection(out: &mut String, g: &Gathered) {
     } else {
         let roc = over(&g.curves.roc, 1.0 / GRID as f64);
         let chance = vec![(0.0, 0.0), (1.0, 1.0)];
-        let axes = Axes { x: "false positive rate", y: "true positive rate", y_range: unit };
+        let axes = Axes {
+            x: "false positive rate",
+            y: "true positive rate",
+            y_range: unit,
+            legend: Legend::LowerRight,
+        };
         let lines = [line("detector", roc), line("chance", chance)];
         figure(out, "ROC curve of the detectors' scores", &chart::lines(&axes, &lines));
-        let axes = Axes { x: "recall", y: "precision", y_range: unit };
+        let axes = Axes { x: "recall", y: "precision", y_range: unit, legend: Legend::LowerRight };
         let precision = over(&g.curves.precision, 1.0 / GRID as f64);
         let chart = chart::lines(&axes, &[line("detector", precision)]);
         figure(out, "Precision and recall of the detectors' scores", &chart);
@@ -127,7 +132,12 @@ fn detection(out: &mut String, g: &Gathered) {
     if alone.is_empty() {
         *out += "<p class=\"none\">No agent met a campaign, so there is no time to detect.</p>";
     } else {
-        let axes = Axes { x: "ticks since first contact", y: "share caught", y_range: unit };
+        let axes = Axes {
+            x: "ticks since first contact",
+            y: "share caught",
+            y_range: unit,
+            legend: Legend::LowerRight,
+        };
         let lines = [line("alone", over(&alone, 1.0)), line("shared", over(&shared, 1.0))];
         figure(out, "Time to detect, alone against shared", &chart::lines(&axes, &lines));
     }
@@ -136,7 +146,7 @@ fn detection(out: &mut String, g: &Gathered) {
             g.confirmations.iter().enumerate().map(|(t, row)| (t as f64, row[index])).collect()
         };
         let lines = [line("reported", of(0)), line("confirmed", of(1)), line("rejected", of(2))];
-        let axes = Axes { x: "tick", y: "signatures so far", y_range: None };
+        let axes = Axes { x: "tick", y: "signatures so far", y_range: None, legend: Legend::UpperLeft };
         figure(out, "Signatures over time", &chart::lines(&axes, &lines));
     }
     *out += "</div>\n";
@@ -150,7 +160,7 @@ fn factors(out: &mut String, g: &Gathered) {
     for (factor, path) in g.factors.iter().enumerate().take(FACTORS) {
         for figure_index in DRAWN.into_iter().chain([4]) {
             let (name, ..) = FIGURES[figure_index];
-            let axes = Axes { x: path, y: name, y_range: None };
+            let axes = Axes { x: path, y: name, y_range: None, legend: Legend::LowerRight };
             let svg = match g.effects.get(factor) {
                 Some(by_figure) => {
                     let marks: Vec<Mark> = by_figure[figure_index]
