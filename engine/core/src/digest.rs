@@ -65,31 +65,6 @@ pub fn digest128(bytes: &[u8]) -> [u8; 16] {
     short
 }
 
-/// A sample without replacement of `size` numbers below `n`, ascending, that anybody can recompute from `seed`: BLAKE3's
-/// extendable output is read in words of 64 bits, each is scaled to the range, and repetitions are passed over.
-///
-/// The bias of scaling is below `n / 2^64`.
-///
-/// # Panics
-/// If `size > n`.
-#[must_use]
-pub fn digest_sample(seed: &[u8], size: u32, n: u32) -> Vec<u32> {
-    assert!(size <= n, "no {size} different numbers below {n}");
-    let mut output =
-        blake3::Hasher::new_derive_key("phalanx 2026 verifiable sample").update(seed).finalize_xof();
-    let mut drawn = std::collections::BTreeSet::new();
-    let mut words = [0; 512];
-    while drawn.len() < size as usize {
-        output.fill(&mut words);
-        for word in words.as_chunks::<8>().0 {
-            if drawn.len() < size as usize {
-                drawn.insert((u128::from(u64::from_le_bytes(*word)) * u128::from(n) >> 64) as u32);
-            }
-        }
-    }
-    drawn.into_iter().collect()
-}
-
 /// What happened in one tick, on its way into the chain.
 #[derive(Clone, Debug)]
 pub struct TickDigest {
@@ -153,20 +128,6 @@ impl fmt::Display for Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn samples_are_uniform_and_without_repetition() {
-        let mut counts = [0u32; 20];
-        for round in 0..4000u32 {
-            let sample = digest_sample(&round.to_le_bytes(), 5, 20);
-            assert!(sample.len() == 5 && sample.is_sorted_by(|a, b| a < b));
-            sample.iter().for_each(|i| counts[*i as usize] += 1);
-        }
-        // 1000 each, ±4.5·sqrt(4000·3/16) over twenty counts.
-        assert!(counts.iter().all(|c| (876..=1124).contains(c)), "{counts:?}");
-        assert_eq!(digest_sample(b"all", 300, 300), (0..300).collect::<Vec<_>>());
-        assert_eq!(digest_sample(b"none", 0, 0), []);
-    }
 
     fn mix(agent: u32, words: &[u64]) -> u128 {
         let mut m = AgentMix::new(agent);

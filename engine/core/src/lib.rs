@@ -28,7 +28,7 @@ mod stream;
 mod vote;
 
 pub use batch::{FlowBatch, FlowKey, Protocol, Truth};
-pub use digest::{AgentMix, Fingerprint, TickDigest, digest_sample, digest128};
+pub use digest::{AgentMix, Fingerprint, TickDigest, digest128};
 pub use id::{AgentId, Tick};
 pub use plugin::{FaultKind, PluginEvent, PluginHappening, PluginSlot};
 pub use schema::{Feature, Schema, Unit};

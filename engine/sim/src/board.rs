@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_consensus::Memory;
+use phalanx_consensus::{Lottery, Memory};
 use phalanx_core::{AgentId, Indicator, Outcome, Signature, SignatureId, Tick, Vote};
 
 use crate::agent::signature_words;
@@ -135,12 +135,9 @@ impl Board {
 
     /// The committee of a report: drawn from the ledger's last root and the report's id, without its author, ascending.
     pub(crate) fn committee(&self, id: SignatureId, size: u32, agents: u32) -> Arc<[AgentId]> {
-        let mut seed = self.head.to_vec();
-        signature_words(id).into_iter().for_each(|word| seed.extend(word.to_be_bytes()));
-        let others = agents - 1;
-        let drawn = phalanx_core::digest_sample(&seed, size.min(others), others);
-        // Numbers from the author's on stand for the agent after it.
-        drawn.into_iter().map(|rank| AgentId(rank + u32::from(rank >= id.author.0))).collect()
+        let [tick, question] = signature_words(id);
+        let members = Lottery::new(&self.head, tick, question).committee(agents, size, Some(id.author.0));
+        members.into_iter().map(AgentId).collect()
     }
 
     /// Whether the receiver of this report has received it before; if not, it has now.
