@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Parameters of the default [`Ensemble`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EnsembleConfig {
     /// Trees in each of the two forests, at least 1.
     pub trees: u32,

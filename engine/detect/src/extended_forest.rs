@@ -13,7 +13,7 @@ use crate::state;
 use crate::{DetectError, Detector, Scaling, average_path_length};
 
 /// Parameters of an [`ExtendedForest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ExtendedForestConfig {
     /// Number of trees, at least 1.
     pub trees: u32,
@@ -33,7 +33,7 @@ pub struct ExtendedForestConfig {
 }
 
 /// Which features the cuts of an [`ExtendedForest`] prefer, among those that vary in a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum FeatureDraw {
     /// None.
     #[default]

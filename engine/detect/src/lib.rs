@@ -13,6 +13,7 @@
 //!   false-positive rate; [`Calibration`], which makes scores of several agents comparable;
 //! - states: every fitted detector, threshold and drift detector is saved to bytes and loaded again
 //!   ([`Detector::save`], [`load_detector`]), for checkpoints;
+//! - [`ModelShelf`], which shares fitted models between agents by their content;
 //! - metrics: [`Confusion`], exact [`roc_auc`] and [`average_precision`], and [`ScoreHistogram`] for runs whose
 //!   scores are too many to keep.
 //!
@@ -71,6 +72,7 @@ mod pca;
 mod registry;
 mod rules;
 mod scaling;
+mod shelf;
 mod state;
 mod streaming;
 mod tails;
@@ -98,6 +100,7 @@ pub use pca::{Pca, PcaConfig};
 pub use registry::DetectorKind;
 pub use rules::{Clause, Comparison, Rule, RuleDetector};
 pub use scaling::Scaling;
+pub use shelf::ModelShelf;
 pub use state::{StateError, load_detector, load_drift, load_streaming};
 pub use streaming::{
     Baseline, Cusum, CusumConfig, Ewma, EwmaConfig, HalfSpaceConfig, HalfSpaceTrees, RandomCutConfig,

@@ -9,7 +9,7 @@ use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Loda`]; the defaults are PyOD's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LodaConfig {
     /// Random projections, at least 1.
     pub cuts: u32,

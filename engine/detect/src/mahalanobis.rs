@@ -10,7 +10,7 @@ use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Mahalanobis`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MahalanobisConfig {
     /// Added to the diagonal of the correlation matrix, in `[1e-9, 1e9]`. It bounds how much a combination of features
     /// that did not vary in training can count: by at most `1 / √ridge` for a standard deviation.

@@ -10,7 +10,7 @@ use crate::state;
 use crate::{DetectError, Detector, Scaling};
 
 /// Parameters of a [`Pca`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct PcaConfig {
     /// Share of the variance that the kept components explain at least, in `[0, 1]`. One component is always left
     /// out, or there would be no error to speak of.

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use phalanx_core::Stream;
 
+use serde::Serialize;
+
 use crate::{
     Copod, Cusum, CusumConfig, DetectError, Detector, Ecod, Ensemble, EnsembleConfig, Ewma, EwmaConfig,
     ExtendedForest, ExtendedForestConfig, FeatureDraw, FitScratch, ForestConfig, HalfSpaceConfig,
@@ -30,7 +32,7 @@ use crate::{
 /// assert!(error.to_string().contains("did you mean `isolation_forest`?"));
 /// # Ok::<(), phalanx_detect::DetectError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub enum DetectorKind {
     /// [`IsolationForest`].
     IsolationForest(ForestConfig),

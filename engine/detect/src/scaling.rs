@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::detector::column;
 
 /// What a detector does to a feature before it looks at it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Scaling {
     /// Nothing.
     None,

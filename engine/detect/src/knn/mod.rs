@@ -14,7 +14,7 @@ use crate::{DetectError, Detector, Scaling};
 use tree::Tree;
 
 /// Parameters of a [`Knn`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KnnConfig {
     /// Which neighbour's distance is the score, from 1. PyOD's default is 5.
     pub neighbours: u32,
