@@ -180,7 +180,7 @@ fn seeds_reach_behind_the_parsers() {
     };
     let map = |bytes: &[u8]| CaptureMap::from_ron(std::str::from_utf8(bytes).unwrap()).is_ok();
     assert_eq!(accepted("capture_map", &map), 3);
-    assert_eq!(accepted("ledger_entry", &|bytes| Entry::decode(bytes).is_ok()), 5);
+    assert_eq!(accepted("ledger_entry", &|bytes| Entry::decode(bytes).is_ok()), 17);
     let nsl_kdd = CaptureMap::builtin("nsl_kdd").unwrap();
     let rows = |bytes: &[u8]| phalanx_capture::read_csv_from(&bytes[1..], "s".as_ref(), &nsl_kdd).is_ok();
     assert_eq!(accepted("capture_csv", &rows), 1);

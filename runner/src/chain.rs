@@ -5,7 +5,7 @@
 
 use phalanx_core::Tick;
 use phalanx_ledger::merkle::{Frontier, leaf_hash};
-use phalanx_ledger::{Entry, Ledger, LedgerKey, SledStore};
+use phalanx_ledger::{AgentKeys, Entry, Ledger, LedgerKey, SledStore};
 
 use crate::error::RunnerError;
 use crate::record::{LedgerRecord, hex};
@@ -16,22 +16,44 @@ pub enum Chain {
     /// Into a ledger on disk.
     Stored(Box<Ledger<SledStore>>),
     /// Into the root of a tree that is not kept.
-    Root(Frontier, Vec<u8>),
+    Root(Box<Root>),
+}
+
+/// What is left of a ledger that is not kept.
+#[derive(Debug)]
+pub struct Root {
+    seed: u64,
+    frontier: Frontier,
+    /// Where entries are encoded.
+    bytes: Vec<u8>,
+    /// Keys of the agents, if they sign.
+    signers: Option<AgentKeys>,
+}
+
+impl Root {
+    fn append(&mut self, tick: Tick, entries: &[Entry]) {
+        let signed = self.signers.as_mut().map(|keys| keys.sign_all(tick, entries));
+        for entry in signed.as_deref().unwrap_or(entries) {
+            self.bytes.clear();
+            entry.encode(&mut self.bytes);
+            self.frontier.push(leaf_hash(&self.bytes));
+        }
+    }
 }
 
 impl Chain {
     /// A chain that keeps its root only, with the genesis entry that the ledger on disk would begin with.
     #[must_use]
     pub fn root_only(scenario_digest: [u8; 32], seed: u64) -> Self {
-        let mut chain = Self::Root(Frontier::new(), Vec::new());
+        let mut root = Root { seed, frontier: Frontier::new(), bytes: Vec::new(), signers: None };
         let genesis = Entry::Genesis {
             scenario_digest,
             engine_version: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             verifying_key: LedgerKey::from_seed(seed).verifying_key(),
         };
-        chain.append(Tick(0), &[genesis]).expect("hashing does not fail");
-        chain
+        root.append(Tick(0), &[genesis]);
+        Self::Root(Box::new(root))
     }
 
     /// A new ledger in `store`.
@@ -44,6 +66,23 @@ impl Chain {
         Ok(Self::Stored(Box::new(ledger)))
     }
 
+    /// Lets agents `0..agents` sign from now on; to be called before the first tick.
+    ///
+    /// # Errors
+    /// If their keys cannot be written.
+    pub fn enrol(&mut self, agents: u32) -> Result<(), RunnerError> {
+        match self {
+            Self::Stored(ledger) => ledger.enrol(agents)?,
+            Self::Root(root) => {
+                // Genesis is the only entry, so its hash is the root.
+                let mut signers = AgentKeys::new(root.seed, root.frontier.root());
+                root.append(Tick(0), &signers.entries(agents));
+                root.signers = Some(signers);
+            }
+        }
+        Ok(())
+    }
+
     /// Appends what a tick brought.
     ///
     /// # Errors
@@ -51,13 +90,7 @@ impl Chain {
     pub fn append(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), RunnerError> {
         match self {
             Self::Stored(ledger) => ledger.append_tick(tick, entries)?,
-            Self::Root(frontier, bytes) => {
-                for entry in entries {
-                    bytes.clear();
-                    entry.encode(bytes);
-                    frontier.push(leaf_hash(bytes));
-                }
-            }
+            Self::Root(root) => root.append(tick, entries),
         }
         Ok(())
     }
@@ -67,7 +100,7 @@ impl Chain {
     pub fn root(&self) -> [u8; 32] {
         match self {
             Self::Stored(ledger) => ledger.head().root,
-            Self::Root(frontier, _) => frontier.root(),
+            Self::Root(root) => root.frontier.root(),
         }
     }
 
@@ -81,7 +114,7 @@ impl Chain {
                 let head = ledger.finish()?;
                 (head.size, head.root)
             }
-            Self::Root(frontier, _) => (frontier.size(), frontier.root()),
+            Self::Root(root) => (root.frontier.size(), root.frontier.root()),
         };
         Ok(LedgerRecord { entries: Some(entries), root: Some(hex(&root)) })
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use phalanx_core::{Fingerprint, PluginHappening, Signature};
-use phalanx_ledger::{Entry, MembershipChange};
-use phalanx_sim::scenario::Scenario;
+use phalanx_ledger::{Ballot, Entry, MembershipChange};
+use phalanx_sim::scenario::{Scenario, Signing};
 use phalanx_sim::summary::Summary;
 use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
 
@@ -128,6 +128,9 @@ impl Job {
         mut observe: impl FnMut(&TickRecord) -> Result<(), RunnerError>,
     ) -> Result<Ended, RunnerError> {
         let ticks = u64::from(self.loaded.scenario.ticks.get());
+        if self.loaded.scenario.ledger.signing == Signing::Ed25519 {
+            chain.enrol(self.loaded.scenario.agents.get())?;
+        }
         let stepping = move || {
             let mut fingerprint = Fingerprint::default();
             for tick in simulation.tick().0..ticks {
@@ -210,10 +213,21 @@ fn fatal(scenario: &Scenario, record: &TickRecord) -> Option<String> {
     })
 }
 
-/// What a tick adds to the ledger: reports, decisions, and after the last tick the fingerprint.
+/// What a tick adds to the ledger: reports, decisions, ballots and trust where they are wanted, who came and went, and
+/// after the last tick the fingerprint.
 pub(crate) fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
+    let tick = record.tick;
     let reported = record.reported.iter().map(|signature| reported(signature));
     let decided = record.decisions.iter().cloned().map(Entry::Decided);
+    let ballots = record.ballots.iter().flat_map(|(id, votes)| {
+        let ballots: Vec<Ballot> =
+            votes.iter().map(|(voter, yes)| Ballot { voter: *voter, yes: *yes }).collect();
+        Entry::ballots(*id, tick, &ballots)
+    });
+    let trust = record.trust.iter().map(|change| {
+        let (before, after) = (change.before as f32, change.after as f32);
+        Entry::Trust { tick, agent: change.agent, before, after }
+    });
     let fingerprint =
         last.then_some(Entry::Fingerprint { tick: record.tick, fingerprint: record.fingerprint.0 });
     // Whoever washes its name white leaves, and somebody nobody knows joins under the same number.
@@ -221,7 +235,7 @@ pub(crate) fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
     let rejoined = record.rejoined.iter().flat_map(|agent| {
         changes.map(|change| Entry::Membership { tick: record.tick, agent: *agent, change })
     });
-    reported.chain(decided).chain(rejoined).chain(fingerprint).collect()
+    reported.chain(decided).chain(ballots).chain(trust).chain(rejoined).chain(fingerprint).collect()
 }
 
 fn reported(signature: &Signature) -> Entry {

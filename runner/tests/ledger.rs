@@ -326,3 +326,57 @@ fn a_bundle_refers_only_to_what_it_holds() {
     assert_eq!(later["objects"][1]["created"], "2030-05-06T00:00:00.000Z");
     assert_eq!(later["objects"][1]["id"], bundle["objects"][1]["id"]);
 }
+
+#[test]
+fn agents_sign_and_ballots_are_kept_when_the_scenario_says_so() {
+    let bench = one_run();
+    let words =
+        ["--set", "ledger.signing=Ed25519", "--set", "ledger.votes=true", "--set", "ledger.trust=true"];
+    bench.run(&[&["small.ron", "--out", "s", "-q"], &words[..]].concat()).expect(0);
+    let report =
+        json(&bench.run(&["ledger", "verify", "s", "--json"]).expect(0).stdout)["ledgers"][0].clone();
+    let count = |label: &str| report["counts"][label].as_u64().unwrap_or(0);
+    assert!(count("reported") > 0 && count("trust") > 0);
+    assert_eq!((count("keys"), count("statement")), (1, count("reported")));
+    let list = |dir: &str, kind: &str| {
+        let said = bench.run(&["ledger", "list", dir, "--kind", kind, "--json"]).expect(0).stdout;
+        said.lines().map(json).collect::<Vec<Value>>()
+    };
+    // Every decision comes with as many ballots as it counts, and signatures of all of them.
+    let (ballots, decided) = (list("s", "ballots"), list("s", "decided"));
+    let len = |value: &Value| value.as_array().unwrap().len() as u64;
+    let mut signatures = 0;
+    for decision in &decided {
+        let of: Vec<&Value> = ballots.iter().filter(|b| b["signature"] == decision["signature"]).collect();
+        let sum = |name: &str| of.iter().map(|b| len(&b[name])).sum::<u64>();
+        assert_eq!(
+            (sum("yes"), sum("no")),
+            (decision["yes"].as_u64().unwrap(), decision["no"].as_u64().unwrap())
+        );
+        signatures += sum("signatures");
+    }
+    assert!(signatures > 0);
+    assert_eq!(report["statements"], count("reported") + signatures);
+    // Votes of one agent are found under it, and each is an opinion in STIX.
+    let voter = ballots.iter().flat_map(|b| b["yes"].as_array().unwrap()).next().unwrap().to_string();
+    let of_voter = bench
+        .run(&["ledger", "list", "s", "--agent", &voter, "--kind", "ballots", "--json"])
+        .expect(0)
+        .stdout;
+    assert!(of_voter.lines().count() > 0);
+    let bundle = json(&bench.run(&["ledger", "export", "s", "--format", "stix"]).expect(0).stdout);
+    let opinions =
+        bundle["objects"].as_array().unwrap().iter().filter(|o| o["type"] == "opinion").count() as u64;
+    assert_eq!(opinions, decided.len() as u64 + signatures);
+    // What the run did is the same: its reports and decisions are those of a run without.
+    let strip = |dir: &str, kind: &str| {
+        let without = |mut entry: Value| {
+            entry.as_object_mut().unwrap().remove("index");
+            entry
+        };
+        list(dir, kind).into_iter().map(without).collect::<Vec<_>>()
+    };
+    for kind in ["reported", "decided"] {
+        assert_eq!(strip("s", kind), strip("a", kind));
+    }
+}

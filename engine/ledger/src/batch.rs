@@ -7,7 +7,6 @@ use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
 use crate::ledger::LedgerError;
 use crate::merkle::{Frontier, Hash};
-use crate::statement::AgentKeys;
 use crate::store::StoreError;
 use crate::store::layout::{Bundles, HEAD_KEY, Pair, encode_head};
 
@@ -42,36 +41,18 @@ pub struct TickBatch {
 }
 
 impl TickBatch {
-    /// Encodes the entries, appends their leaves to the edge and signs the new head. With agents' keys, each
-    /// report is followed by its author's statement.
+    /// Encodes the entries, appends their leaves to the edge and signs the new head.
     ///
     /// # Errors
     /// [`StoreError::EntryTooLarge`]; the edge is as it was then.
-    pub fn new(
-        edge: &mut Edge,
-        tick: Tick,
-        entries: &[Entry],
-        key: &LedgerKey,
-        mut signers: Option<&mut AgentKeys>,
-    ) -> Result<Self, StoreError> {
+    pub fn new(edge: &mut Edge, tick: Tick, entries: &[Entry], key: &LedgerKey) -> Result<Self, StoreError> {
         let first = edge.size();
         let mut bundles = Bundles::default();
-        let mut leaves: Vec<(Hash, Option<Entry>)> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let leaf = bundles.push(first + leaves.len() as u64, entry)?;
-            leaves.push((leaf, None));
-            if let (Some(keys), Entry::Reported { id, .. }) = (&mut signers, entry) {
-                let agent = id.author;
-                let statement = Entry::Statement { tick, agent, signature: keys.sign_entry(agent, &leaf) };
-                let leaf = bundles.push(first + leaves.len() as u64, &statement)?;
-                leaves.push((leaf, Some(statement)));
-            }
-        }
+        let leaves = (first..).zip(entries).map(|(index, entry)| bundles.push(index, entry));
+        let leaves = leaves.collect::<Result<Vec<Hash>, _>>()?;
         let mut pairs = bundles.into_pairs();
         let bundles = pairs.len();
-        let mut given = entries.iter();
-        for (leaf, added) in &leaves {
-            let entry = added.as_ref().or_else(|| given.next()).expect("a leaf for every entry");
+        for (leaf, entry) in leaves.iter().zip(entries) {
             edge.push(*leaf, entry, &mut pairs);
         }
         let stored = StoredHead { head: key.sign(edge.frontier(), tick), frontier: edge.frontier().clone() };

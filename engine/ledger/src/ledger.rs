@@ -1,21 +1,16 @@
 //! The ledger while it grows: one batch a tick, a signed head after each.
 
-use phalanx_core::{AgentId, SignatureId, Tick};
+use phalanx_core::Tick;
 
 use crate::batch::{StoredHead, TickBatch};
 use crate::edge::Edge;
-use crate::entry::{Ballot, Entry};
+use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
 use crate::merkle::{Hash, leaf_hash};
 use crate::statement::AgentKeys;
-use crate::store::{ENTRY_BYTES_MAX, LedgerStore, StoreError};
+use crate::store::{LedgerStore, StoreError};
 use crate::verify::VerifyFailure;
 use crate::wire::DecodeError;
-
-/// Keys of agents that one entry holds.
-const KEYS_PER_ENTRY: u32 = 120;
-/// Bytes of a ballots entry before its ballots.
-const BALLOTS_HEADER_BYTES: usize = 33;
 
 /// An append-only ledger over a store. It holds the head and the right edge of the tree, so O(log n) memory.
 #[derive(Debug)]
@@ -69,38 +64,17 @@ impl<S: LedgerStore> Ledger<S> {
     ///
     /// # Errors
     /// If there are entries behind genesis, or the store cannot be written.
-    pub fn enrol(&mut self, seed: u64, agents: u32) -> Result<(), LedgerError> {
+    pub fn enrol(&mut self, agents: u32) -> Result<(), LedgerError> {
         if self.len() != 1 {
             return Err(LedgerError::NotEmpty { size: self.len() });
         }
-        let genesis = self.store.get(0)?.ok_or(LedgerError::Empty)?;
-        let mut signers = AgentKeys::new(seed, leaf_hash(&genesis));
-        let mut entries = Vec::new();
-        for first in (0..agents).step_by(KEYS_PER_ENTRY as usize) {
-            let end = agents.min(first + KEYS_PER_ENTRY);
-            let keys = (first..end).map(|agent| signers.verifying_key(AgentId(agent))).collect();
-            entries.push(Entry::Keys { first: AgentId(first), keys });
-        }
-        self.commit(Tick(0), &entries)?;
+        let bytes = self.store.get(0)?.ok_or(LedgerError::Empty)?;
+        let genesis = Entry::decode(&bytes).map_err(|source| LedgerError::Decode { index: 0, source })?;
+        let Entry::Genesis { seed, .. } = genesis else { return Err(VerifyFailure::NoGenesis.into()) };
+        let mut signers = AgentKeys::new(seed, leaf_hash(&bytes));
+        self.commit(Tick(0), &signers.entries(agents))?;
         self.signers = Some(signers);
         Ok(())
-    }
-
-    /// The ballots of a decision as entries, signed if agents sign.
-    pub fn ballots(&mut self, id: SignatureId, tick: Tick, ballots: &[Ballot]) -> Vec<Entry> {
-        let each = if self.signers.is_some() { 69 } else { 5 };
-        let per_entry = (ENTRY_BYTES_MAX - BALLOTS_HEADER_BYTES) / each;
-        let mut entries = Vec::new();
-        for (part, ballots) in ballots.chunks(per_entry).enumerate() {
-            let signatures = self
-                .signers
-                .as_mut()
-                .map(|keys| ballots.iter().map(|ballot| keys.sign_ballot(&id, ballot)).collect())
-                .unwrap_or_default();
-            let first = (part * per_entry) as u32;
-            entries.push(Entry::Ballots { id, tick, first, ballots: ballots.into(), signatures });
-        }
-        entries
     }
 
     /// Appends what a tick brought, in this order, as one atomic batch. Of an empty tick nothing is written.
@@ -137,7 +111,9 @@ impl<S: LedgerStore> Ledger<S> {
         if self.failed {
             return Err(LedgerError::Failed);
         }
-        let batch = TickBatch::new(&mut self.edge, tick, entries, &self.key, self.signers.as_mut())?;
+        let signed = self.signers.as_mut().map(|keys| keys.sign_all(tick, entries));
+        let entries = signed.as_deref().unwrap_or(entries);
+        let batch = TickBatch::new(&mut self.edge, tick, entries, &self.key)?;
         let stored = match &self.surviving {
             Some(surviving) => crate::resume::compare(&self.store, surviving, &batch),
             None => self.store.commit(&batch).map_err(LedgerError::from),

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, verify_batch};
-use phalanx_core::{AgentId, SignatureId};
+use phalanx_core::{AgentId, SignatureId, Tick};
 use sha2::{Digest, Sha256};
 
-use crate::entry::{Ballot, ID_BYTES, put_id};
-use crate::merkle::Hash;
+use crate::entry::{Ballot, Entry, ID_BYTES, put_id};
+use crate::merkle::{Hash, leaf_hash};
 
 /// First bytes of what an agent's key is derived from.
 const KEY_DOMAIN: &[u8; 21] = b"phalanx agent key v1\n";
@@ -19,6 +19,8 @@ const KEY_DOMAIN: &[u8; 21] = b"phalanx agent key v1\n";
 const ENTRY_DOMAIN: &[u8; 21] = b"phalanx statement v1\n";
 /// First bytes of a signed ballot.
 const BALLOT_DOMAIN: &[u8; 18] = b"phalanx ballot v1\n";
+/// Keys of agents that one entry holds.
+const KEYS_PER_ENTRY: u32 = 120;
 /// Signatures that are checked together: twice as fast a signature as one by one (measured).
 const BATCH: usize = 256;
 
@@ -54,6 +56,44 @@ impl AgentKeys {
     pub fn sign_entry(&mut self, agent: AgentId, leaf: &Hash) -> [u8; 64] {
         let message = entry_message(&self.genesis, leaf);
         self.key(agent).sign(&message).to_bytes()
+    }
+
+    /// What a ledger with signing appends instead of these entries: each report followed by its author's
+    /// statement, each ballot with its voter's signature.
+    #[must_use]
+    pub fn sign_all(&mut self, tick: Tick, entries: &[Entry]) -> Vec<Entry> {
+        let (mut signed, mut bytes) = (Vec::with_capacity(2 * entries.len()), Vec::new());
+        for entry in entries {
+            match entry {
+                Entry::Reported { id, .. } => {
+                    bytes.clear();
+                    entry.encode(&mut bytes);
+                    let signature = self.sign_entry(id.author, &leaf_hash(&bytes));
+                    signed.push(entry.clone());
+                    signed.push(Entry::Statement { tick, agent: id.author, signature });
+                }
+                Entry::Ballots { id, tick, first, ballots, signatures } if signatures.is_empty() => {
+                    let signatures = ballots.iter().map(|ballot| self.sign_ballot(id, ballot)).collect();
+                    let (id, tick, first, ballots) = (*id, *tick, *first, ballots.clone());
+                    signed.push(Entry::Ballots { id, tick, first, ballots, signatures });
+                }
+                other => signed.push(other.clone()),
+            }
+        }
+        signed
+    }
+
+    /// The public keys of agents `0..agents`, as entries to stand behind genesis.
+    #[must_use]
+    pub fn entries(&mut self, agents: u32) -> Vec<Entry> {
+        let firsts = (0..agents).step_by(KEYS_PER_ENTRY as usize);
+        let parts = firsts.map(|first| (first, agents.min(first + KEYS_PER_ENTRY)));
+        parts
+            .map(|(first, end)| {
+                let keys = (first..end).map(|agent| self.verifying_key(AgentId(agent))).collect();
+                Entry::Keys { first: AgentId(first), keys }
+            })
+            .collect()
     }
 
     /// The voter's signature under its ballot.

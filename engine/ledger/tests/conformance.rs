@@ -53,7 +53,7 @@ fn indices(store: &dyn LedgerReader, range: Range<u64>) -> Vec<u64> {
 /// Commits a batch of `count` reports behind the edge.
 fn commit(store: &mut dyn LedgerStore, edge: &mut Edge, tick: u64, count: u32) {
     let reports: Vec<Entry> = (0..count).map(|i| report(tick, i, 20)).collect();
-    let batch = TickBatch::new(edge, Tick(tick), &reports, &key(), None).unwrap();
+    let batch = TickBatch::new(edge, Tick(tick), &reports, &key()).unwrap();
     store.commit(&batch).unwrap();
 }
 
@@ -126,9 +126,9 @@ fn a_batch_that_does_not_continue_the_store_is_refused() {
         commit(&mut store, &mut edge, 0, 5);
         let before = store.head().unwrap();
         let mut ahead = edge.clone();
-        TickBatch::new(&mut ahead, Tick(1), &[report(1, 7, 2)], &key(), None).unwrap();
+        TickBatch::new(&mut ahead, Tick(1), &[report(1, 7, 2)], &key()).unwrap();
         for mut stale in [Edge::new(), ahead] {
-            let batch = TickBatch::new(&mut stale, Tick(1), &[report(1, 0, 2)], &key(), None).unwrap();
+            let batch = TickBatch::new(&mut stale, Tick(1), &[report(1, 0, 2)], &key()).unwrap();
             let error = store.commit(&batch).unwrap_err();
             assert!(matches!(error, StoreError::StaleBatch { stored: 5, .. }), "{error}");
         }
@@ -146,14 +146,14 @@ fn an_entry_that_is_too_large_is_refused_and_leaves_nothing() {
         let widest = (ENTRY_BYTES_MAX - overhead) / 4;
         let too_wide = [report(1, 0, 3), report(1, 1, widest + 1)];
         let before = edge.clone();
-        let error = TickBatch::new(&mut edge, Tick(1), &too_wide, &key(), None).unwrap_err();
+        let error = TickBatch::new(&mut edge, Tick(1), &too_wide, &key()).unwrap_err();
         assert_eq!(edge, before);
         assert!(matches!(error, StoreError::EntryTooLarge { index: 6, .. }), "{error}");
         assert!(error.to_string().contains("4000"), "{error}");
         assert_eq!(store.head().unwrap().unwrap().head.size, 5);
         assert_eq!(store.get(5).unwrap(), None);
         let fits = [report(1, 1, widest)];
-        store.commit(&TickBatch::new(&mut edge, Tick(1), &fits, &key(), None).unwrap()).unwrap();
+        store.commit(&TickBatch::new(&mut edge, Tick(1), &fits, &key()).unwrap()).unwrap();
         assert_eq!(store.get(5).unwrap(), Some(bytes_of(&report(1, 1, widest))));
     });
 }

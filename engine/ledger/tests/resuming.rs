@@ -63,7 +63,7 @@ fn another_run_is_noticed_at_its_first_other_entry() {
     let mut ledger = resume();
     append(&mut ledger, 5..6, REPORTS);
     let first = ledger.len();
-    let mut entries = tick_of(&mut ledger, 6, REPORTS);
+    let mut entries = tick_of(6, REPORTS);
     entries.remove(3);
     let error = ledger.append_tick(Tick(6), &entries).unwrap_err();
     assert!(error.is_mismatch() && error.to_string().contains("does not come again"), "{error}");
@@ -73,7 +73,7 @@ fn another_run_is_noticed_at_its_first_other_entry() {
     // The tail ends inside a batch.
     let mut ledger = resume();
     append(&mut ledger, 5..9, REPORTS);
-    let mut entries = tick_of(&mut ledger, 9, REPORTS);
+    let mut entries = tick_of(9, REPORTS);
     entries.push(common::report(9, 1));
     diverged(ledger.append_tick(Tick(9), &entries).unwrap_err());
     // It ends early.

@@ -12,7 +12,7 @@ use phalanx_ledger::{
 
 fn enrolled() -> Ledger<MemoryStore> {
     let mut ledger = create(MemoryStore::new());
-    ledger.enrol(SEED, AGENTS).unwrap();
+    ledger.enrol(AGENTS).unwrap();
     ledger
 }
 
@@ -41,7 +41,7 @@ fn forged(entries: &[Entry]) -> VerifyFailure {
     let mut edge = Edge::new();
     let mut batch: Vec<Entry> = common::all(ledger.store()).into_iter().map(|(_, entry)| entry).collect();
     batch.extend_from_slice(entries);
-    store.commit(&TickBatch::new(&mut edge, Tick(9), &batch, &key(), None).unwrap()).unwrap();
+    store.commit(&TickBatch::new(&mut edge, Tick(9), &batch, &key()).unwrap()).unwrap();
     match verify(&store) {
         Err(LedgerError::Mismatch(failure)) => failure,
         other => panic!("{other:?}"),
@@ -108,12 +108,12 @@ fn what_an_agent_did_not_sign_is_named() {
 fn keys_are_only_enrolled_at_the_start() {
     let mut ledger = create(MemoryStore::new());
     append(&mut ledger, 0..1, 3);
-    assert!(matches!(ledger.enrol(SEED, 3), Err(LedgerError::NotEmpty { .. })));
+    assert!(matches!(ledger.enrol(3), Err(LedgerError::NotEmpty { .. })));
     let late = Entry::Keys { first: AgentId(0), keys: [[7; 32]].into() };
     assert!(matches!(ledger.append_tick(Tick(1), &[late]), Err(LedgerError::LateKeys)));
     // 300 agents take three entries.
     let mut ledger = create(MemoryStore::new());
-    ledger.enrol(SEED, 300).unwrap();
+    ledger.enrol(300).unwrap();
     assert_eq!(ledger.len(), 4);
     verify(ledger.store()).unwrap();
 }

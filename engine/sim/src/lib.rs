@@ -53,7 +53,7 @@ use phalanx_core::{FlowBatch, Schema};
 pub use curves::Curves;
 pub use plan::Plugins;
 pub use pool::Pool;
-pub use record::{TickCounts, TickRecord};
+pub use record::{TickCounts, TickRecord, TrustChange};
 pub use simulation::Simulation;
 pub use trace::{PhaseTrace, TRACED_FIELDS};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use phalanx_core::{AgentId, Decision, Fingerprint, PluginEvent, Signature, Tick};
+use phalanx_core::{AgentId, Decision, Fingerprint, PluginEvent, Signature, SignatureId, Tick};
 use serde::Serialize;
 
 /// The outcome of one tick.
@@ -16,6 +16,10 @@ pub struct TickRecord {
     pub reported: Vec<Arc<Signature>>,
     /// Decisions made, by signature.
     pub decisions: Vec<Decision>,
+    /// The votes that each decision counted, by signature and voter; empty unless `ledger.votes` asks for them.
+    pub ballots: Vec<(SignatureId, Vec<(AgentId, bool)>)>,
+    /// Agents whose trust changed, by id; empty unless `ledger.trust` asks for them.
+    pub trust: Vec<TrustChange>,
     /// Agents that left and came back as newcomers, by id.
     pub rejoined: Vec<AgentId>,
     /// Agents caught saying two things: both yes and no to one proposal, or a ledger head that is not everybody's.
@@ -24,6 +28,17 @@ pub struct TickRecord {
     pub plugins: Vec<PluginEvent>,
     /// What was counted in this tick.
     pub counts: TickCounts,
+}
+
+/// What a tick did to the trust in an agent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrustChange {
+    /// The agent.
+    pub agent: AgentId,
+    /// Trust before the tick, in `[0, 1]`.
+    pub before: f64,
+    /// Trust after it.
+    pub after: f64,
 }
 
 /// Counters of one tick.

@@ -43,6 +43,11 @@ impl Standings {
         self.trust.trust(agent.0)
     }
 
+    /// Trust in every agent, by id.
+    pub(crate) fn all_trust(&self, agents: u32) -> Vec<f64> {
+        (0..agents).map(|agent| self.trust(AgentId(agent))).collect()
+    }
+
     /// All that a voting rule may know of an agent.
     pub(crate) fn of(&self, agent: AgentId) -> Standing {
         self.record.rated(agent.0, self.trust.standing(agent.0))

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
 use phalanx_core::{
-    AgentId, Decision, Fingerprint, Outcome, PluginEvent, PluginHappening, Signature, Tick, TickDigest,
+    AgentId, Decision, Fingerprint, Outcome, PluginEvent, PluginHappening, Signature, SignatureId, Tick,
+    TickDigest,
 };
 use phalanx_detect::{Confusion, ScoreHistogram};
 
 use crate::agent::{Blocked, signature_words};
 use crate::distribution::Distribution;
 use crate::mail::{Letter, Mail};
-use crate::record::{TickCounts, TickRecord};
+use crate::record::{TickCounts, TickRecord, TrustChange};
 use crate::summary;
 
 /// Marks of events that name nothing but an agent.
@@ -25,6 +26,10 @@ pub(crate) struct Tally {
     reported: Vec<Arc<Signature>>,
     /// This tick's decisions, by signature.
     pub(crate) decisions: Vec<Decision>,
+    /// The votes that they counted, if they are wanted.
+    pub(crate) ballots: Vec<(SignatureId, Vec<(AgentId, bool)>)>,
+    /// This tick's changes of trust, if they are wanted.
+    pub(crate) trust: Vec<TrustChange>,
     /// Agents that have left and joined anew in this tick.
     rejoined: Vec<AgentId>,
     /// This tick's reports that were merged into an open proposal.
@@ -74,6 +79,8 @@ impl Tally {
         Self {
             reported: Vec::new(),
             decisions: Vec::new(),
+            ballots: Vec::new(),
+            trust: Vec::new(),
             rejoined: Vec::new(),
             merged: Vec::new(),
             two_faced: Vec::new(),
@@ -228,6 +235,8 @@ impl Tally {
             fingerprint: self.fingerprint,
             reported: std::mem::take(&mut self.reported),
             decisions: std::mem::take(&mut self.decisions),
+            ballots: std::mem::take(&mut self.ballots),
+            trust: std::mem::take(&mut self.trust),
             rejoined: std::mem::take(&mut self.rejoined),
             two_faced: std::mem::take(&mut self.two_faced),
             plugins: std::mem::take(&mut self.plugins),

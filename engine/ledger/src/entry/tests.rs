@@ -113,6 +113,7 @@ fn entries_of_every_released_version_are_read() {
         assert_eq!(Entry::decode(&encoded(entry)).as_ref(), Ok(entry));
     }
     assert_eq!(lines.lines().count(), entries.len(), "a kind without a fixture, or the other way round");
+    assert_eq!((genesis().label(), later_kinds()[11].label()), ("genesis", "statement"));
     let labels: Vec<&str> = entries.iter().map(Entry::label).collect();
     let missing = Entry::LABELS.iter().filter(|label| !labels.contains(label)).copied();
     assert_eq!(missing.collect::<Vec<_>>(), ["confirmed", "undecided"], "outcomes of one kind");

@@ -283,7 +283,7 @@ mod tests {
             let entries: Vec<Entry> = (0..200).map(|author| report(author, width)).collect();
             let mut edge = Edge::new();
             let key = LedgerKey::from_seed(1);
-            let batch = TickBatch::new(&mut edge, Tick(0), &entries, &key, None).unwrap();
+            let batch = TickBatch::new(&mut edge, Tick(0), &entries, &key).unwrap();
             let pairs: Vec<_> = batch.bundles().collect();
             let mut encoded = Vec::new();
             entries[0].encode(&mut encoded);

@@ -337,7 +337,8 @@ fn guarded<T>(path: &Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T, 
             io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Err(corrupt(source.to_string())),
             _ => Err(StoreError::Io { action: "use the database in", path: path.to_owned(), source }),
         },
-        Ok(Err(error)) => Err(corrupt(error.to_string())),
+        // sled's text ends with a backtrace that it never takes.
+        Ok(Err(error)) => Err(corrupt(error.to_string().replace(" backtrace ()", ""))),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

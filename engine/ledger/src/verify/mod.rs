@@ -1,6 +1,9 @@
 //! Verification: reading a whole ledger and finding the first thing that is wrong with it.
 
 mod failure;
+#[cfg(test)]
+mod forging;
+mod hashing;
 mod reading;
 mod signatures;
 #[cfg(test)]
@@ -99,26 +102,25 @@ fn verify_heads(reader: &dyn LedgerReader, held: &[Head]) -> Result<VerifyReport
     let mut derived: Vec<Pair> = Vec::new();
     let mut derived_count = 0;
     let mut trouble = None;
-    reader
-        .scan(0..u64::MAX, &mut |record| {
-            if let Err(found) = reading.read(record, &mut derived) {
-                failure = Some(found);
-                return ControlFlow::Break(());
+    let scanned = hashing::scan_hashed(reader, stored.head.size, &mut |record, leaf| {
+        if let Err(found) = reading.read(record, leaf, &mut derived) {
+            failure = Some(found);
+            return ControlFlow::Break(());
+        }
+        for (key, value) in derived.drain(..) {
+            derived_count += 1;
+            match reader.value(&key) {
+                Ok(there) if there.as_ref() == Some(&value) => {}
+                Ok(_) => failure = Some(VerifyFailure::Derived { index: record.index }),
+                Err(error) => trouble = Some(error),
             }
-            for (key, value) in derived.drain(..) {
-                derived_count += 1;
-                match reader.value(&key) {
-                    Ok(there) if there.as_ref() == Some(&value) => {}
-                    Ok(_) => failure = Some(VerifyFailure::Derived { index: record.index }),
-                    Err(error) => trouble = Some(error),
-                }
-            }
-            if failure.is_some() || trouble.is_some() {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(finding)?;
+        }
+        if failure.is_some() || trouble.is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    scanned.map_err(finding)?;
     if let Some(error) = trouble {
         return Err(finding(error));
     }

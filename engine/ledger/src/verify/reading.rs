@@ -8,7 +8,7 @@ use crate::batch::{Record, StoredHead, check_of};
 use crate::edge::Edge;
 use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
-use crate::merkle::leaf_hash;
+use crate::merkle::Hash;
 use crate::store::layout::{Layout, Pair};
 use crate::verify::signatures::Signatures;
 use crate::verify::{VerifyFailure, VerifyReport};
@@ -19,6 +19,7 @@ pub(super) struct Reading<'a> {
     edge: Edge,
     signatures: Signatures,
     newest: Tick,
+    counts: [u64; Entry::LABELS.len()],
     verifying_key: [u8; 32],
     report: VerifyReport,
 }
@@ -42,11 +43,24 @@ impl<'a> Reading<'a> {
             compared: Vec::new(),
         };
         let (edge, signatures) = (Edge::empty(layout), Signatures::default());
-        Self { held, edge, signatures, newest: Tick(0), verifying_key: [0; 32], report }
+        Self {
+            held,
+            edge,
+            signatures,
+            newest: Tick(0),
+            counts: [0; Entry::LABELS.len()],
+            verifying_key: [0; 32],
+            report,
+        }
     }
 
     /// Takes in the next record; tiles and postings that it completes are added to `derived`.
-    pub(super) fn read(&mut self, record: Record<'_>, derived: &mut Vec<Pair>) -> Result<(), VerifyFailure> {
+    pub(super) fn read(
+        &mut self,
+        record: Record<'_>,
+        leaf: &Hash,
+        derived: &mut Vec<Pair>,
+    ) -> Result<(), VerifyFailure> {
         let Record { index, check, bytes } = record;
         let (expected, size) = (self.edge.size(), self.report.head.size);
         if index != expected {
@@ -55,16 +69,15 @@ impl<'a> Reading<'a> {
         if index >= size {
             return Err(VerifyFailure::Extra { index, size });
         }
-        let leaf = leaf_hash(bytes);
-        if check_of(&leaf) != check {
+        if check_of(leaf) != check {
             return Err(VerifyFailure::Altered { index });
         }
         let entry = Entry::decode(bytes).map_err(|reason| VerifyFailure::Undecodable { index, reason })?;
         self.check_tick(index, &entry)?;
         self.count(index, &entry)?;
-        self.signatures.read(index, &leaf, &entry)?;
+        self.signatures.read(index, leaf, &entry)?;
         self.report.entry_bytes += bytes.len() as u64;
-        self.edge.push(leaf, &entry, derived);
+        self.edge.push(*leaf, &entry, derived);
         self.compare()
     }
 
@@ -110,6 +123,8 @@ impl<'a> Reading<'a> {
             });
         }
         self.report.statements = self.signatures.conclude(size)?;
+        let counts = Entry::LABELS.into_iter().zip(self.counts);
+        self.report.counts = counts.filter(|(_, count)| *count > 0).collect();
         Ok(self.report)
     }
 
@@ -127,7 +142,7 @@ impl<'a> Reading<'a> {
 
     fn count(&mut self, index: u64, entry: &Entry) -> Result<(), VerifyFailure> {
         let report = &mut self.report;
-        *report.counts.entry(entry.label()).or_insert(0) += 1;
+        self.counts[entry.label_index()] += 1;
         match entry {
             Entry::Genesis { scenario_digest, engine_version, seed, verifying_key } if index == 0 => {
                 report.scenario_digest = *scenario_digest;

@@ -58,7 +58,7 @@ pub(crate) fn decided(tick: u64, of: SignatureId) -> Entry {
 }
 
 /// What a tick brings: some reports, decisions on those of the tick before, now and then a ballot list.
-pub(crate) fn tick_of<S: LedgerStore>(ledger: &mut Ledger<S>, tick: u64, reports: u32) -> Vec<Entry> {
+pub(crate) fn tick_of(tick: u64, reports: u32) -> Vec<Entry> {
     let authors = |tick: u64| (0..reports).map(move |i| (i * 7 + tick as u32) % AGENTS);
     let mut entries: Vec<Entry> = authors(tick).map(|author| report(tick, author)).collect();
     if tick > 0 {
@@ -69,7 +69,7 @@ pub(crate) fn tick_of<S: LedgerStore>(ledger: &mut Ledger<S>, tick: u64, reports
                 let voters = (0..AGENTS).filter(|voter| voter % 9 == 1);
                 let ballots: Vec<Ballot> =
                     voters.map(|voter| Ballot { voter: AgentId(voter), yes: voter % 2 == 0 }).collect();
-                entries.extend(ledger.ballots(of, Tick(tick), &ballots));
+                entries.extend(Entry::ballots(of, Tick(tick), &ballots));
             }
         }
     }
@@ -78,7 +78,7 @@ pub(crate) fn tick_of<S: LedgerStore>(ledger: &mut Ledger<S>, tick: u64, reports
 
 pub(crate) fn append<S: LedgerStore>(ledger: &mut Ledger<S>, ticks: std::ops::Range<u64>, reports: u32) {
     for tick in ticks {
-        let entries = tick_of(ledger, tick, reports);
+        let entries = tick_of(tick, reports);
         ledger.append_tick(Tick(tick), &entries).unwrap();
     }
 }

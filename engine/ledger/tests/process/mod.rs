@@ -58,7 +58,7 @@ pub(crate) fn write_if_asked() {
     };
     let next = if ledger.len() == 1 { 0 } else { ledger.head().tick.0 + 1 };
     for tick in next..next + ticks {
-        let entries = tick_of(&mut ledger, tick, reports(tick));
+        let entries = tick_of(tick, reports(tick));
         if let Err(error) = ledger.append_tick(Tick(tick), &entries) {
             return say(format!("error {error:?} | {error}\n"));
         }
@@ -158,7 +158,7 @@ impl Expected {
 
     fn grow(&mut self, size: u64) {
         while self.heads.last().unwrap().size < size {
-            let entries = tick_of(&mut self.ledger, self.next, reports(self.next));
+            let entries = tick_of(self.next, reports(self.next));
             self.ledger.append_tick(Tick(self.next), &entries).unwrap();
             if !entries.is_empty() {
                 self.heads.push(*self.ledger.head());

@@ -11,6 +11,7 @@ use crate::mail::Mail;
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::protocol::Conversation;
+use crate::record::TrustChange;
 use crate::scenario::AdversaryKind;
 use crate::standing::Standings;
 use crate::tally::Tally;
@@ -32,6 +33,7 @@ pub(crate) fn decide(
     if let Some(plugin) = &plan.plugins.rule {
         plugin.begin(now.0);
     }
+    let trust_before = plan.scenario.ledger.trust.then(|| standings.all_trust(plan.agents));
     board.confirmed.clear();
     let Board { open, memory, .. } = &mut *board;
     let mut two_faced = Vec::new();
@@ -67,6 +69,10 @@ pub(crate) fn decide(
         electorate.poll(&plan, &standings, &proposal);
         plan.rule().learn(&electorate.ballots, &electorate.standings, &mut board.memory);
         tally.decisions.push(decision(&proposal, outcome, &now, plan.agents));
+        if plan.scenario.ledger.votes {
+            let ballots = proposal.votes.iter().map(|vote| (vote.voter, vote.yes)).collect();
+            tally.ballots.push((id, ballots));
+        }
         if outcome == Outcome::Confirmed {
             known.insert(proposal.signature.indicator);
             board.confirmed.push((proposal.signature, proposal.electors));
@@ -78,6 +84,15 @@ pub(crate) fn decide(
     }
     whitewash(&populations, &mut standings, &mut tally);
     standings.end_tick();
+    if let Some(before) = trust_before {
+        let after = standings.all_trust(plan.agents);
+        let changes = (0..plan.agents).map(AgentId).zip(before.into_iter().zip(after));
+        tally.trust.extend(
+            changes
+                .filter(|(_, (before, after))| before.to_bits() != after.to_bits())
+                .map(|(agent, (before, after))| TrustChange { agent, before, after }),
+        );
+    }
 }
 
 /// The ballots of one proposal with their voters' standings; buffers that are used for all of them in turn.

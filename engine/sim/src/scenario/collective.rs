@@ -198,17 +198,38 @@ impl Decay {
     }
 }
 
-/// How the ledger is made durable. It changes when bytes reach the disk, never which bytes.
+/// What is written to the ledger, and when it is made durable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
-    /// When a tick's entries are forced to the disk.
+    /// When a tick's entries are forced to the disk. It never changes which bytes these are.
     pub durability: Durability,
+    /// Whether agents sign what they say: their reports, and their ballots if these are written.
+    pub signing: Signing,
+    /// Whether the ballots of every decision are written, beside their count and digest.
+    pub votes: bool,
+    /// Whether changes of trust are written, one for every agent and tick that has one.
+    pub trust: bool,
+}
+
+/// How agents sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Signing {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Each with an Ed25519 key of its own, about 20 microseconds a signature.
+    Ed25519,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { durability: Durability::Group(Positive::new(64)) }
+        Self {
+            durability: Durability::Group(Positive::new(64)),
+            signing: Signing::Off,
+            votes: false,
+            trust: false,
+        }
     }
 }
 

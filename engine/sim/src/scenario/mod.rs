@@ -25,7 +25,7 @@ pub use adversary::{Adversary, AdversaryKind, Placement, When};
 pub use bound::{Fraction, NonNegative, Positive, PositiveReal};
 pub use campaign::{Campaign, CampaignKind};
 pub use check::Contradiction;
-pub use collective::{Blacklist, Consensus, Decay, Durability, Electorate, Ledger, Trust};
+pub use collective::{Blacklist, Consensus, Decay, Durability, Electorate, Ledger, Signing, Trust};
 pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};
 pub use learning::{Drift, Grouping, LearnFrom, Model, Owner, Signatures};
 pub use network::{
