@@ -17,7 +17,7 @@ mod tracker;
 use std::path::Path;
 use std::sync::Arc;
 
-use phalanx_sim::scenario::{Contradiction, Detector, Scenario, Traffic};
+use phalanx_sim::scenario::{Contradiction, Detector, Ledger, Scenario, Traffic};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -136,6 +136,8 @@ impl Loaded {
     pub fn portable(&self, data: &[[u8; 32]]) -> Scenario {
         let mut scenario = self.scenario.clone();
         let Scenario { ledger, study, studies, record, .. } = Scenario::default();
+        // What is written to the ledger is part of what the run leaves; when it is synced is not.
+        let ledger = Ledger { durability: ledger.durability, ..scenario.ledger };
         scenario = Scenario { ledger, study, studies, record, ..scenario };
         if let Traffic::Capture(capture) = &mut scenario.traffic {
             for (name, digest) in
