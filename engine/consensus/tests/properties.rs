@@ -201,3 +201,36 @@ fn dawid_skene_uses_constant_liars() {
     assert_eq!(learn(13, 0).0, Verdict::Reject, "liars in the majority");
     assert_eq!(learn(13, 4).0, Verdict::Confirm, "liars in the majority, four voters pre-trusted");
 }
+
+/// The Snow family promises safety below a fifth of liars, whatever they say, and not only to the unanimous.
+#[test]
+fn snow_does_not_split_below_a_fifth_of_liars() {
+    let kinds = [Lie::Silent, Lie::Flip, Lie::Equivocate, Lie::Random, Lie::Always(true), Lie::Always(false)];
+    for (lie, seed) in kinds.into_iter().zip(1..) {
+        for honest_yes in [49, 40, 25] {
+            let ballots: Vec<Ballot> =
+                (0..60).map(|i| Ballot::plain(i, (11..11 + honest_yes).contains(&i))).collect();
+            let standings = vec![Standing::default(); 60];
+            let poll = Poll {
+                eligible: 60,
+                eligible_trust: 30.0,
+                quorum: 0.5,
+                ballots: &ballots,
+                standings: &standings,
+                prior: 0.5,
+                expired: false,
+                author: 60,
+                attempt: 0,
+                memory: &Memory::default(),
+            };
+            for rule in [Rule::Snowflake(Snowflake::default()), Rule::Snowball(Snowball::default())] {
+                let mut world = World::with_liars(seed, 61, 11, lie);
+                let verdict = rule.decide(&poll, &mut world);
+                assert!(!world.is_split(), "{} {lie:?} {honest_yes}", rule.name());
+                if honest_yes == 49 {
+                    assert_ne!(verdict, Verdict::Reject, "{} {lie:?}: all honest ones say yes", rule.name());
+                }
+            }
+        }
+    }
+}
