@@ -131,8 +131,10 @@ impl DetectorStory {
         let mut slot = self.taught(plugin)?;
         let rows = self.rows(0, 6, BATCH);
         let together = score(&mut slot, &rows).map_err(says)?;
+        check_scores(&together, BATCH).map_err(says)?;
         for (i, row) in rows.chunks_exact(self.columns.len()).enumerate() {
             let alone = score(&mut slot, row).map_err(says)?;
+            check_scores(&alone, 1).map_err(says)?;
             if alone[0].to_bits() != together[i].to_bits() {
                 return Err(format!("row {i} scores {} alone and {} among others", alone[0], together[i]));
             }
