@@ -40,8 +40,8 @@ fn plain(yes: bool, trust: f64) -> Vote {
 }
 
 #[track_caller]
-fn check(rule: Rule, votes: &[Vote], prior: f64, expected: Verdict) {
-    assert_eq!(decide(&rule, votes, prior, false, votes.len() as u32), expected, "{rule:?}");
+fn check(rule: &Rule, votes: &[Vote], prior: f64, expected: Verdict) {
+    assert_eq!(decide(rule, votes, prior, false, votes.len() as u32), expected, "{rule:?}");
 }
 
 /// Oracle O7: prior .01, TPR .9, FPR .05: three yes and two no leave .395, four and one .991.
@@ -49,11 +49,11 @@ fn check(rule: Rule, votes: &[Vote], prior: f64, expected: Verdict) {
 fn posterior_decides() {
     let votes = |yes: usize| (0..5).map(|i| plain(i < yes, 0.5)).collect::<Vec<_>>();
     let cost = |cost_false_positive| Rule::Bayesian(Bayesian { cost_false_positive, ..Bayesian::default() });
-    check(cost(1.0), &votes(3), 0.01, Verdict::Reject);
-    check(cost(1.0), &votes(4), 0.01, Verdict::Confirm);
-    check(cost(0.6), &votes(3), 0.01, Verdict::Confirm); // the bar is .375
-    check(cost(0.7), &votes(3), 0.01, Verdict::Reject); // the bar is .412
-    check(cost(120.0), &votes(4), 0.01, Verdict::Reject); // the bar is .9917
+    check(&cost(1.0), &votes(3), 0.01, Verdict::Reject);
+    check(&cost(1.0), &votes(4), 0.01, Verdict::Confirm);
+    check(&cost(0.6), &votes(3), 0.01, Verdict::Confirm); // the bar is .375
+    check(&cost(0.7), &votes(3), 0.01, Verdict::Reject); // the bar is .412
+    check(&cost(120.0), &votes(4), 0.01, Verdict::Reject); // the bar is .9917
 }
 
 /// One expert of .95 outweighs two voters of .6, but not six.
@@ -64,18 +64,18 @@ fn log_odds_weigh_skill() {
         votes.extend(vec![plain(false, 0.6); against]);
         votes
     };
-    check(Rule::LogOdds(LogOdds::default()), &votes(2), 0.5, Verdict::Confirm);
-    check(Rule::LogOdds(LogOdds::default()), &votes(7), 0.5, Verdict::Confirm); // 2.944 against 7 × .405
-    check(Rule::LogOdds(LogOdds::default()), &votes(8), 0.5, Verdict::Reject);
+    check(&Rule::LogOdds(LogOdds::default()), &votes(2), 0.5, Verdict::Confirm);
+    check(&Rule::LogOdds(LogOdds::default()), &votes(7), 0.5, Verdict::Confirm); // 2.944 against 7 × .405
+    check(&Rule::LogOdds(LogOdds::default()), &votes(8), 0.5, Verdict::Reject);
 }
 
 /// Two doctors who contradict each other: Dempster follows the surer one, Yager sees how little is left.
 #[test]
 fn contradiction() {
     let votes = [(true, 1.0, 0.99, 1.0, 0.5, 0.5), (false, -1.0, 0.97, 1.0, 0.5, 0.5)];
-    check(Rule::DempsterShafer(DempsterShafer::default()), &votes, 0.5, Verdict::Confirm);
-    check(Rule::Yager(Yager::default()), &votes, 0.5, Verdict::Open); // .0297 malicious, .0097 benign
-    check(Rule::Yager(Yager { belief_min: 0.02, ..Yager::default() }), &votes, 0.5, Verdict::Confirm);
+    check(&Rule::DempsterShafer(DempsterShafer::default()), &votes, 0.5, Verdict::Confirm);
+    check(&Rule::Yager(Yager::default()), &votes, 0.5, Verdict::Open); // .0297 malicious, .0097 benign
+    check(&Rule::Yager(Yager { belief_min: 0.02, ..Yager::default() }), &votes, 0.5, Verdict::Confirm);
 }
 
 #[test]
@@ -86,16 +86,16 @@ fn scores_by_trust() {
         (false, -0.6, 0.8, 0.3, 0.5, 0.5),
         (false, -0.6, 0.8, 0.3, 0.5, 0.5),
     ];
-    check(Rule::Majority, &votes, 0.5, Verdict::Reject);
-    check(Rule::Fides(Fides::default()), &votes, 0.5, Verdict::Confirm);
-    check(Rule::Fides(Fides { threshold: 0.07, ..Fides::default() }), &votes, 0.5, Verdict::Reject);
+    check(&Rule::Majority, &votes, 0.5, Verdict::Reject);
+    check(&Rule::Fides(Fides::default()), &votes, 0.5, Verdict::Confirm);
+    check(&Rule::Fides(Fides { threshold: 0.07, ..Fides::default() }), &votes, 0.5, Verdict::Reject);
     // Confidence .8 × mean trust .5 = .4; weighted by trust it stays .8.
     let sure = |aggregation| Rule::Fides(Fides { aggregation, confidence_min: 0.5, ..Fides::default() });
-    check(sure(Aggregation::Average), &votes, 0.5, Verdict::Open);
-    check(sure(Aggregation::WeightedAverage), &votes, 0.5, Verdict::Confirm);
+    check(&sure(Aggregation::Average), &votes, 0.5, Verdict::Open);
+    check(&sure(Aggregation::WeightedAverage), &votes, 0.5, Verdict::Confirm);
     // Dovecot's weights (1 + trust) / 2 lie closer together: .8575 × .5 against 2 × .4525 × .6.
-    check(Rule::Dovecot(Dovecot::default()), &votes, 0.5, Verdict::Reject);
-    check(Rule::Dovecot(Dovecot { threshold: -0.1, ..Dovecot::default() }), &votes, 0.5, Verdict::Confirm);
+    check(&Rule::Dovecot(Dovecot::default()), &votes, 0.5, Verdict::Reject);
+    check(&Rule::Dovecot(Dovecot { threshold: -0.1, ..Dovecot::default() }), &votes, 0.5, Verdict::Confirm);
 }
 
 /// Strangers count for nothing where belief is asked for, and a little where expectation is.
