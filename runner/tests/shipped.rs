@@ -26,13 +26,15 @@ fn assert_succeeds(arguments: &[&str]) {
 #[test]
 fn every_scenario_is_valid() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
-    let mut files: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
+    let entries = [folder.to_owned(), format!("{folder}/experiments")].map(|f| std::fs::read_dir(f).unwrap());
+    let mut files: Vec<String> = entries
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().path().to_string_lossy().into_owned())
         .filter(|path| path.ends_with(".ron"))
         .collect();
     files.sort();
-    assert!(files.len() >= 6);
+    assert!(files.len() >= 14);
     let mut arguments = vec!["scenario", "check"];
     arguments.extend(files.iter().map(String::as_str));
     assert_succeeds(&arguments);
