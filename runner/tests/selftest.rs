@@ -16,8 +16,10 @@ fn every_oracle_is_met() {
     assert!(missed.is_empty(), "runner selftest:\n{missed:#?}");
     assert_eq!((said.code, &report["missed"]), (0, &Value::from(0)));
     let groups: BTreeSet<&str> = checks.iter().map(|check| check["id"].as_str().unwrap()).collect();
-    for group in ["O2", "O3", "O4", "O5", "O7", "O8", "O10", "O11", "O13", "O14", "O15", "O16", "O17", "O18"]
-    {
+    for group in [
+        "O1", "O2", "O3", "O4", "O5", "O6", "O7", "O8", "O10", "O11", "O13", "O14", "O15", "O16", "O17",
+        "O18",
+    ] {
         assert!(groups.contains(group), "{group} is not measured");
     }
     for field in ["quantity", "exact", "measured", "standard_error", "tolerance", "source"] {

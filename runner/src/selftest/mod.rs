@@ -16,6 +16,7 @@ mod fusion;
 mod graphs;
 mod juries;
 mod patients;
+mod reputation;
 mod table;
 mod world;
 
@@ -206,6 +207,7 @@ pub struct Report {
 /// All checks, by oracle.
 fn checks() -> Vec<Check> {
     let groups = [
+        reputation::checks(),
         juries::checks(),
         committees::checks(),
         fusion::checks(),
