@@ -146,6 +146,15 @@ impl FlowBatch {
         self.truth.push(truth);
     }
 
+    /// Appends a flow whose features are all 0, for a generator that writes them in place.
+    pub fn push_blank(&mut self, key: FlowKey, truth: Truth) -> &mut [f32] {
+        let start = self.features.len();
+        self.features.resize(start + self.width, 0.0);
+        self.keys.push(key);
+        self.truth.push(truth);
+        &mut self.features[start..]
+    }
+
     /// Appends `rows` of another batch of the same width.
     ///
     /// # Panics

@@ -31,6 +31,7 @@ pub use batch::{FlowBatch, FlowKey, Protocol, Truth};
 pub use digest::{AgentMix, Fingerprint, TickDigest, digest128};
 pub use id::{AgentId, Tick};
 pub use plugin::{FaultKind, PluginEvent, PluginHappening, PluginSlot};
+pub use sample::Zipf;
 pub use schema::{Feature, Schema, Unit};
 pub use signature::{Indicator, Prefix, Signature, SignatureId};
 pub use stream::{Purpose, Stream, Streams};

@@ -36,6 +36,7 @@ pub fn quantile_sorted(ascending: &[f64], q: f64) -> Option<f64> {
 /// Inverse of the standard normal distribution function (Wichura 1988, algorithm AS 241, PPND16;
 /// relative error about 1e-16). `p` in `(0, 1)`; the ends give infinities.
 #[must_use]
+#[inline]
 pub fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
@@ -61,6 +62,7 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
+#[inline]
 fn rational(r: f64, numerator: &[f64; 8], denominator: &[f64; 8]) -> f64 {
     let horner = |c: &[f64; 8]| c.iter().rev().fold(0.0, |acc, k| acc * r + k);
     horner(numerator) / horner(denominator)

@@ -42,16 +42,19 @@ impl Stream {
     }
 
     /// Standard normal by inversion (AS 241): exactly one draw, and no transcendental in the central 85 %.
+    #[inline]
     pub fn normal(&mut self) -> f64 {
         maths::normal_quantile(self.uniform_open())
     }
 
     /// `exp(mu + sigma·Z)`: `mu` and `sigma` are those of the logarithm.
+    #[inline]
     pub fn log_normal(&mut self, mu: f64, sigma: f64) -> f64 {
         libm::exp(mu + sigma * self.normal())
     }
 
     /// Exponential of that mean, by inversion.
+    #[inline]
     pub fn exponential(&mut self, mean: f64) -> f64 {
         -mean * libm::log(self.uniform_open())
     }
@@ -93,32 +96,12 @@ impl Stream {
         }
     }
 
-    /// Zipf over ranks `1..=n`, `P(k) ∝ k^-s`, by rejection-inversion (Hörmann & Derflinger 1996).
+    /// Zipf over ranks `1..=n`, `P(k) ∝ k^-s`. Whoever draws more than once makes a [`Zipf`].
     ///
     /// # Panics
     /// If `n` is 0 or `s` is not positive.
     pub fn zipf(&mut self, n: u32, s: f64) -> u32 {
-        assert!(n > 0 && s > 0.0, "Zipf needs ranks and a positive exponent");
-        let integral = |x: f64| {
-            let log_x = libm::log(x);
-            ratio_expm1((1.0 - s) * log_x) * log_x
-        };
-        let inverse = |y: f64| {
-            let t = (y * (1.0 - s)).max(-1.0);
-            libm::exp(ratio_log1p(t) * y)
-        };
-        let density = |x: f64| libm::exp(-s * libm::log(x));
-        let low = integral(1.5) - 1.0;
-        let high = integral(f64::from(n) + 0.5);
-        let shortcut = 2.0 - inverse(integral(2.5) - density(2.0));
-        loop {
-            let y = high + self.uniform() * (low - high);
-            let x = inverse(y);
-            let k = (x + 0.5).floor().clamp(1.0, f64::from(n));
-            if k - x <= shortcut || y >= integral(k + 0.5) - density(k) {
-                return k as u32;
-            }
-        }
+        Zipf::new(n, s).draw(self)
     }
 
     /// Gamma of shape `alpha > 0` and scale 1 (Marsaglia & Tsang 2000; boosted below 1).
@@ -178,6 +161,59 @@ impl Stream {
             let other = i + self.below((items.len() - i) as u32) as usize;
             items.swap(i, other);
         }
+    }
+}
+
+/// Zipf's law over ranks `1..=n`, by rejection-inversion (Hörmann & Derflinger 1996), with its constants at hand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Zipf {
+    n: f64,
+    s: f64,
+    low: f64,
+    high: f64,
+    shortcut: f64,
+}
+
+impl Zipf {
+    /// The law `P(k) ∝ k^-s`.
+    ///
+    /// # Panics
+    /// If `n` is 0 or `s` is not positive.
+    #[must_use]
+    pub fn new(n: u32, s: f64) -> Self {
+        assert!(n > 0 && s > 0.0, "Zipf needs ranks and a positive exponent");
+        let mut law = Self { n: f64::from(n), s, low: 0.0, high: 0.0, shortcut: 0.0 };
+        law.low = law.integral(1.5) - 1.0;
+        law.high = law.integral(f64::from(n) + 0.5);
+        law.shortcut = 2.0 - law.inverse(law.integral(2.5) - law.density(2.0));
+        law
+    }
+
+    /// A rank.
+    #[inline]
+    pub fn draw(&self, stream: &mut Stream) -> u32 {
+        loop {
+            let y = self.high + stream.uniform() * (self.low - self.high);
+            let x = self.inverse(y);
+            let k = (x + 0.5).floor().clamp(1.0, self.n);
+            if k - x <= self.shortcut || y >= self.integral(k + 0.5) - self.density(k) {
+                return k as u32;
+            }
+        }
+    }
+
+    fn integral(&self, x: f64) -> f64 {
+        let log_x = libm::log(x);
+        ratio_expm1((1.0 - self.s) * log_x) * log_x
+    }
+
+    fn inverse(&self, y: f64) -> f64 {
+        let t = (y * (1.0 - self.s)).max(-1.0);
+        libm::exp(ratio_log1p(t) * y)
+    }
+
+    fn density(&self, x: f64) -> f64 {
+        libm::exp(-self.s * libm::log(x))
     }
 }
 

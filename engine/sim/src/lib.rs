@@ -56,6 +56,7 @@ pub use pool::Pool;
 pub use record::{TickCounts, TickRecord, TrustChange};
 pub use simulation::Simulation;
 pub use trace::{PhaseTrace, TRACED_FIELDS};
+pub use traffic::TrafficGenerator;
 
 /// Traffic that the caller brings, because the engine does no IO.
 #[derive(Debug)]

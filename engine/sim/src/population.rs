@@ -23,12 +23,7 @@ use crate::traffic::{Address, Role, Site, Source};
 
 /// Spawns all agents in the order of their ids. Models are fitted in parallel; each from its own stream.
 pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Graph) -> Result<(), SimError> {
-    let homes: Vec<(Host, Region)> = (0..plan.agents).map(|agent| draw_home(plan, source, agent)).collect();
-    let sites: Vec<Site> = homes
-        .iter()
-        .enumerate()
-        .map(|(agent, (host, region))| Site { agent: AgentId(agent as u32), host: *host, region: *region })
-        .collect();
+    let sites = draw_sites(plan, source);
     let behaviours = draw_behaviours(plan, &sites, graph);
     let owners = Owners::new(plan, &sites);
     let windows = sites
@@ -71,7 +66,7 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
     world.insert_resource(populations);
     world.insert_resource(standings);
     for (index, (detector, window)) in detectors.into_iter().zip(windows).enumerate() {
-        let (host, region) = homes[index];
+        let Site { host, region, .. } = sites[index];
         let detector = detector.expect("owners come before those who share with them").map_err(|e| {
             SimError::Traffic(format!("agent {index} cannot learn from its training flows: {e}"))
         })?;
@@ -84,6 +79,16 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
         ));
     }
     Ok(())
+}
+
+/// Where every agent watches, in the order of agents.
+pub(crate) fn draw_sites(plan: &Plan, source: &Source) -> Vec<Site> {
+    (0..plan.agents)
+        .map(|agent| {
+            let (host, region) = draw_home(plan, source, agent);
+            Site { agent: AgentId(agent), host, region }
+        })
+        .collect()
 }
 
 fn draw_home(plan: &Plan, source: &Source, agent: u32) -> (Host, Region) {

@@ -7,7 +7,10 @@ use super::by_agent;
 use crate::agent::{Batch, Host, Identity, Infection, Region};
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
-use crate::traffic::{Siege, Site, Source};
+use crate::traffic::{Scratch, Siege, Site, Source};
+
+/// Agents that one thread takes at a time, at least: generating a small batch costs less than handing it over.
+const AGENTS_A_TASK: usize = 16;
 
 /// Worms break out where they start, and all campaigns choose this tick's flows.
 pub(crate) fn attack(
@@ -39,12 +42,16 @@ pub(crate) fn observe(
     mut agents: Query<(&Identity, &Host, &Region, &mut Batch)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, host, region, batch)| {
-        if !overlay.presence.is_up(identity.0) {
-            batch.flows.clear();
-            return;
-        }
-        let site = Site { agent: identity.0, host: **host, region: **region };
-        source.observe(site, now.0, siege.probes_of(site.agent), &plan.streams, &mut batch.flows);
-    });
+    rows.par_iter_mut().with_min_len(AGENTS_A_TASK).for_each_init(
+        Scratch::default,
+        |scratch, (identity, host, region, batch)| {
+            if !overlay.presence.is_up(identity.0) {
+                batch.flows.clear();
+                return;
+            }
+            let site = Site { agent: identity.0, host: **host, region: **region };
+            let probes = siege.probes_of(site.agent);
+            source.observe(site, now.0, probes, &plan.streams, &mut batch.flows, scratch);
+        },
+    );
 }

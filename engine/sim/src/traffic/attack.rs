@@ -11,7 +11,7 @@ use super::{Address, RawFlow, truth_of};
 use crate::scenario::{Campaign, CampaignKind};
 
 /// A malicious flow on its way to the agent that will see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
     /// Whose host sends or receives it.
     pub(crate) agent: AgentId,
@@ -31,6 +31,8 @@ pub(crate) struct Siege {
     rank: Vec<Vec<u32>>,
     /// This tick's malicious flows, by agent.
     pub(crate) probes: Vec<Probe>,
+    /// The same in the order in which they were drawn; kept for its memory.
+    drawn: Vec<Probe>,
     /// Where each agent's probes start, one entry more than there are agents.
     starts: Vec<u32>,
 }
@@ -62,6 +64,7 @@ impl Siege {
             targets,
             rank,
             probes: Vec::new(),
+            drawn: Vec::new(),
             starts: vec![0; agents as usize + 1],
         }
     }
@@ -94,7 +97,7 @@ impl Siege {
 
     /// Draws this tick's malicious flows. `infected` lists (campaign, agent, address) of infected hosts by agent.
     pub(crate) fn advance(&mut self, tick: Tick, infected: &[(u16, AgentId, u32)], streams: &Streams) {
-        self.probes.clear();
+        self.drawn.clear();
         for (index, campaign) in self.campaigns.iter().enumerate() {
             if !campaign.active(tick.0) {
                 continue;
@@ -108,7 +111,7 @@ impl Siege {
                         let step = 1 + if agents > 1 { stream.below(agents - 1) } else { 0 };
                         let agent = AgentId((host.0 + step) % agents);
                         let hit = self.rank[index][agent.index()] != u32::MAX;
-                        self.probes.push(probe(index, agent, worm_flow(*address, hit, &mut stream)));
+                        self.drawn.push(probe(index, agent, worm_flow(*address, hit, &mut stream)));
                     }
                 }
                 continue;
@@ -118,21 +121,54 @@ impl Siege {
             for (rank, agent) in self.targets[index].iter().enumerate() {
                 if under_attack(campaign, rank as u64, count, tick.0) {
                     for _ in 0..stream.poisson(campaign.rate()) {
-                        self.probes.push(probe(index, *agent, attack_flow(campaign, index, &mut stream)));
+                        self.drawn.push(probe(index, *agent, attack_flow(campaign, index, &mut stream)));
                     }
                 }
             }
         }
-        self.probes.sort_by_key(|p| p.agent);
-        let mut at = 0;
-        for (agent, start) in self.starts.iter_mut().enumerate() {
-            while at < self.probes.len() && self.probes[at].agent.index() < agent {
-                at += 1;
+        self.index();
+    }
+
+    /// Puts the drawn probes into the order of agents, keeping that of their draws (a counting sort).
+    fn index(&mut self) {
+        let Self { probes, drawn, starts, .. } = self;
+        starts.fill(0);
+        // While placing, `starts[agent + 1]` is where the agent's next probe goes; in the end, where the next agent's
+        // begin.
+        for probe in drawn.iter() {
+            if let Some(later) = starts.get_mut(probe.agent.index() + 2) {
+                *later += 1;
             }
-            *start = at as u32;
+        }
+        let mut before = 0;
+        for start in starts.iter_mut() {
+            before += *start;
+            *start = before;
+        }
+        probes.clear();
+        probes.resize(drawn.len(), BLANK);
+        for probe in drawn.iter() {
+            let place = &mut starts[probe.agent.index() + 1];
+            probes[*place as usize] = *probe;
+            *place += 1;
         }
     }
 }
+
+/// What a probe's place holds until it is filled.
+const BLANK: Probe = Probe {
+    agent: AgentId(0),
+    campaign: 0,
+    flow: RawFlow {
+        duration_s: 0.0,
+        sent_bytes: 0.0,
+        received_bytes: 0.0,
+        packets: 0.0,
+        answered: false,
+        key: phalanx_core::FlowKey { remote: None, port: None, protocol: None },
+        truth: phalanx_core::Truth::BENIGN,
+    },
+};
 
 fn probe(campaign: usize, agent: AgentId, mut flow: RawFlow) -> Probe {
     flow.truth = truth_of(campaign);
@@ -223,7 +259,7 @@ mod tests {
             siege.advance(Tick(tick), &infected, &streams);
             let by_agent: usize = (0..20).map(|a| siege.probes_of(AgentId(a)).len()).sum();
             assert_eq!(by_agent, siege.probes.len(), "the index covers every probe");
-            all.extend(siege.probes.iter().map(|p| (tick, p.clone())));
+            all.extend(siege.probes.iter().map(|p| (tick, *p)));
         }
         all
     }

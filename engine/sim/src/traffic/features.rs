@@ -1,5 +1,7 @@
 //! From what happens on a wire to what a detector sees: the nine features of synthetic flows.
 
+use std::sync::LazyLock;
+
 use super::Role;
 use phalanx_core::{Feature, FlowBatch, FlowKey, Schema, Truth, Unit};
 
@@ -50,11 +52,13 @@ impl RawFlow {
         let flag = |x: bool| f32::from(u8::from(x));
         let log = |x: f64| libm::log1p(x) as f32;
         let per_packet = (self.sent_bytes + self.received_bytes) / self.packets.max(1.0);
+        let whole = self.packets as usize;
+        let log_packets = if whole as f64 == self.packets { log1p_count(whole) } else { log(self.packets) };
         let row = [
             log(self.duration_s),
             log(self.sent_bytes),
             log(self.received_bytes),
-            log(self.packets),
+            log_packets,
             flag(!self.answered),
             log(per_packet),
             flag(!self.key.port.is_some_and(|port| role.ports().contains(&port))),
@@ -65,21 +69,44 @@ impl RawFlow {
     }
 }
 
+/// Memory that batches are finished in, one a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Remote and port of every flow, packed so that they sort by remote first, and the flow's row.
+    order: Vec<(u64, u32)>,
+}
+
 /// Fills the context columns of a complete batch: how many of its flows share the remote address, and how many
 /// distinct ports that address touches.
-pub(crate) fn finish(flows: &mut FlowBatch) {
-    let mut order: Vec<u32> = (0..flows.rows() as u32).collect();
-    order.sort_unstable_by_key(|i| (flows.keys()[*i as usize].remote, flows.keys()[*i as usize].port, *i));
-    let mut context = vec![(0u32, 0u32); flows.rows()];
-    for group in order.chunk_by(|a, b| flows.keys()[*a as usize].remote == flows.keys()[*b as usize].remote) {
-        let same_port = |a: &u32, b: &u32| flows.keys()[*a as usize].port == flows.keys()[*b as usize].port;
-        let ports = group.chunk_by(same_port).count() as u32;
-        group.iter().for_each(|i| context[*i as usize] = (group.len() as u32, ports));
+pub(crate) fn finish(flows: &mut FlowBatch, scratch: &mut Scratch) {
+    let order = &mut scratch.order;
+    order.clear();
+    order.extend(flows.keys().iter().zip(0..).map(|(key, row)| (packed(key), row)));
+    order.sort_unstable();
+    let features = flows.features_mut();
+    for group in order.chunk_by(|a, b| a.0 >> PORT_BITS == b.0 >> PORT_BITS) {
+        let ports = group.chunk_by(|a, b| a.0 == b.0).count();
+        let (same, ports) = (log1p_count(group.len()), log1p_count(ports));
+        for (_, row) in group {
+            let row = &mut features[*row as usize * WIDTH..][..WIDTH];
+            (row[SAME_REMOTE], row[REMOTE_PORTS]) = (same, ports);
+        }
     }
-    for (row, (same, ports)) in flows.features_mut().chunks_exact_mut(WIDTH).zip(context) {
-        row[SAME_REMOTE] = libm::log1p(f64::from(same)) as f32;
-        row[REMOTE_PORTS] = libm::log1p(f64::from(ports)) as f32;
-    }
+}
+
+/// Bits of a port, and one that says whether there is any.
+const PORT_BITS: u32 = 17;
+
+fn packed(key: &FlowKey) -> u64 {
+    let remote = key.remote.map_or(0, |address| 1 << 32 | u64::from(address));
+    remote << PORT_BITS | key.port.map_or(0, |port| 1 << 16 | u64::from(port))
+}
+
+/// `ln(1 + count)` as a feature; small counts, which nearly all are, from a table.
+fn log1p_count(count: usize) -> f32 {
+    static TABLE: LazyLock<[f32; 64]> =
+        LazyLock::new(|| std::array::from_fn(|n| libm::log1p(n as f64) as f32));
+    TABLE.get(count).copied().unwrap_or_else(|| libm::log1p(count as f64) as f32)
 }
 
 #[cfg(test)]
@@ -104,7 +131,7 @@ mod tests {
             };
             raw.push_to(Role::Web, &mut flows);
         }
-        finish(&mut flows);
+        finish(&mut flows, &mut Scratch::default());
         let context: Vec<(f32, f32)> = (0..4)
             .map(|i| (libm::expm1f(flows.row(i)[SAME_REMOTE]), libm::expm1f(flows.row(i)[REMOTE_PORTS])))
             .collect();

@@ -33,13 +33,13 @@ impl Mixture {
             }
             AnomalyRate::PerFlow(_) => None,
         };
-        let mut row = vec![0.0; self.0.columns.len()];
         for i in 0..count {
             let anomalous = match self.0.anomalies {
                 AnomalyRate::PerFlow(p) => stream.bernoulli(p.get()),
                 AnomalyRate::PerBatch(_) => the_one == Some(i),
             };
             let family = anomalous.then(|| stream.below(self.0.families.len() as u32) as usize);
+            let row = flows.push_blank(UNKNOWN, family.map_or(Truth::BENIGN, truth_of));
             for (j, (x, column)) in row.iter_mut().zip(&self.0.columns).enumerate() {
                 let z = stream.normal();
                 let value = match family.map(|f| &self.0.families[f].attack) {
@@ -49,7 +49,6 @@ impl Mixture {
                 };
                 *x = value as f32;
             }
-            flows.push(&row, UNKNOWN, family.map_or(Truth::BENIGN, truth_of));
         }
     }
 }

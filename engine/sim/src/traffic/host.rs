@@ -1,6 +1,6 @@
 //! Benign traffic of a host: what its role does, when its users are awake.
 
-use phalanx_core::{FlowBatch, FlowKey, Protocol, Stream, Truth};
+use phalanx_core::{FlowBatch, FlowKey, Protocol, Stream, Truth, Zipf};
 
 use super::{RawFlow, Site};
 use crate::agent::{Host, Region};
@@ -71,6 +71,10 @@ pub(crate) struct Hosts {
     shift: Option<BaselineShift>,
     regions: u32,
     roles: Roles,
+    /// By which outside clients are drawn.
+    clients: Zipf,
+    /// By which servers that workstations visit are drawn.
+    servers: Zipf,
 }
 
 /// Outside clients, and servers that workstations visit; visits follow Zipf's law.
@@ -88,6 +92,8 @@ impl Hosts {
             shift: scenario.shift,
             regions: scenario.regions.get(),
             roles: scenario.roles.clone(),
+            clients: Zipf::new(CLIENTS, 1.05),
+            servers: Zipf::new(SERVERS, 1.1),
         }
     }
 
@@ -143,11 +149,69 @@ impl Hosts {
         let Site { host, region, .. } = site;
         let count = stream.poisson(self.load(host.role, region, tick));
         for _ in 0..count {
-            let mut raw = if stream.bernoulli(NOISE) { noise(stream) } else { benign_flow(host, stream) };
+            let mut raw =
+                if stream.bernoulli(NOISE) { noise(stream) } else { self.benign_flow(host, stream) };
             raw.sent_bytes *= factor;
             raw.received_bytes *= factor;
             raw.packets = (raw.packets * factor).max(1.0);
             raw.push_to(host.role, flows);
+        }
+    }
+
+    /// A flow of what the host's role does.
+    fn benign_flow(&self, host: Host, stream: &mut Stream) -> RawFlow {
+        match host.role {
+            Role::Web => {
+                let port = if stream.bernoulli(0.8) { 443 } else { 80 };
+                let client = Address::outside(self.clients.draw(stream));
+                exchange(stream, key(client, port, Protocol::TCP), [-1.0, 1.0], [6.5, 0.7], [9.5, 1.4])
+            }
+            Role::Dns => {
+                let client = Address::outside(self.clients.draw(stream));
+                exchange(stream, key(client, 53, Protocol::UDP), [-4.0, 0.6], [3.8, 0.25], [4.9, 0.5])
+            }
+            Role::Workstation => {
+                let server = Address::outside(SERVERS + self.servers.draw(stream));
+                match stream.below(10) {
+                    0..=5 => {
+                        exchange(stream, key(server, 443, Protocol::TCP), [0.5, 1.3], [7.0, 1.0], [10.0, 1.6])
+                    }
+                    6 => exchange(stream, key(server, 80, Protocol::TCP), [0.0, 1.2], [6.2, 0.6], [9.5, 1.5]),
+                    7 => {
+                        exchange(stream, key(server, 993, Protocol::TCP), [2.0, 1.0], [6.8, 0.8], [8.5, 1.5])
+                    }
+                    _ => exchange(
+                        stream,
+                        key(RESOLVER, 53, Protocol::UDP),
+                        [-4.0, 0.6],
+                        [3.8, 0.25],
+                        [4.9, 0.5],
+                    ),
+                }
+            }
+            Role::Iot => {
+                // Every device talks to one of a few clouds, which its address picks.
+                let cloud = Address::outside(3 * SERVERS + host.address % 5);
+                match stream.below(10) {
+                    0..=7 => {
+                        exchange(stream, key(cloud, 8883, Protocol::TCP), [0.7, 0.3], [5.5, 0.3], [4.8, 0.3])
+                    }
+                    8 => exchange(
+                        stream,
+                        key(RESOLVER, 53, Protocol::UDP),
+                        [-4.0, 0.6],
+                        [3.8, 0.25],
+                        [4.9, 0.5],
+                    ),
+                    _ => exchange(
+                        stream,
+                        key(cloud, 123, Protocol::UDP),
+                        [-3.5, 0.3],
+                        [3.9, 0.01],
+                        [3.9, 0.01],
+                    ),
+                }
+            }
         }
     }
 }
@@ -163,42 +227,6 @@ fn noise(stream: &mut Stream) -> RawFlow {
         answered: false,
         key,
         truth: Truth::BENIGN,
-    }
-}
-
-fn benign_flow(host: Host, stream: &mut Stream) -> RawFlow {
-    match host.role {
-        Role::Web => {
-            let port = if stream.bernoulli(0.8) { 443 } else { 80 };
-            let client = Address::outside(stream.zipf(CLIENTS, 1.05));
-            exchange(stream, key(client, port, Protocol::TCP), [-1.0, 1.0], [6.5, 0.7], [9.5, 1.4])
-        }
-        Role::Dns => {
-            let client = Address::outside(stream.zipf(CLIENTS, 1.05));
-            exchange(stream, key(client, 53, Protocol::UDP), [-4.0, 0.6], [3.8, 0.25], [4.9, 0.5])
-        }
-        Role::Workstation => {
-            let server = Address::outside(SERVERS + stream.zipf(SERVERS, 1.1));
-            match stream.below(10) {
-                0..=5 => {
-                    exchange(stream, key(server, 443, Protocol::TCP), [0.5, 1.3], [7.0, 1.0], [10.0, 1.6])
-                }
-                6 => exchange(stream, key(server, 80, Protocol::TCP), [0.0, 1.2], [6.2, 0.6], [9.5, 1.5]),
-                7 => exchange(stream, key(server, 993, Protocol::TCP), [2.0, 1.0], [6.8, 0.8], [8.5, 1.5]),
-                _ => exchange(stream, key(RESOLVER, 53, Protocol::UDP), [-4.0, 0.6], [3.8, 0.25], [4.9, 0.5]),
-            }
-        }
-        Role::Iot => {
-            // Every device talks to one of a few clouds, which its address picks.
-            let cloud = Address::outside(3 * SERVERS + host.address % 5);
-            match stream.below(10) {
-                0..=7 => {
-                    exchange(stream, key(cloud, 8883, Protocol::TCP), [0.7, 0.3], [5.5, 0.3], [4.8, 0.3])
-                }
-                8 => exchange(stream, key(RESOLVER, 53, Protocol::UDP), [-4.0, 0.6], [3.8, 0.25], [4.9, 0.5]),
-                _ => exchange(stream, key(cloud, 123, Protocol::UDP), [-3.5, 0.3], [3.9, 0.01], [3.9, 0.01]),
-            }
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod attack;
 mod features;
 mod gaussian;
+mod generator;
 mod host;
 
 use bevy_ecs::resource::Resource;
@@ -12,7 +13,8 @@ use crate::Replay;
 use crate::agent::{Host, Region};
 use crate::scenario;
 pub(crate) use attack::{Probe, Siege};
-pub(crate) use features::{RawFlow, finish, schema};
+pub(crate) use features::{RawFlow, Scratch, finish, schema};
+pub use generator::TrafficGenerator;
 pub(crate) use host::{Address, CAMPAIGNS_MAX, HOSTS_MAX, Role, SOURCES_MAX};
 
 /// Where flows are observed: an agent, its host, its region.
@@ -62,6 +64,7 @@ impl Source {
         probes: &[Probe],
         streams: &Streams,
         flows: &mut FlowBatch,
+        scratch: &mut Scratch,
     ) {
         flows.clear();
         match self {
@@ -69,7 +72,7 @@ impl Source {
                 let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
                 hosts.benign(site, tick.0, hosts.bytes_factor(tick.0), &mut stream, flows);
                 probes.iter().for_each(|probe| probe.flow.push_to(site.host.role, flows));
-                finish(flows);
+                finish(flows, scratch);
             }
             Self::Gaussian(mixture) => {
                 let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
@@ -91,10 +94,11 @@ impl Source {
             Self::Synthetic(hosts) => {
                 // Tick by tick over as many days as it takes, so that the detector knows day and night.
                 let mut batch = FlowBatch::new(all.width());
+                let mut scratch = Scratch::default();
                 for tick in 0.. {
                     batch.clear();
                     hosts.benign(site, tick, 1.0, &mut stream, &mut batch);
-                    finish(&mut batch);
+                    finish(&mut batch, &mut scratch);
                     all.extend_from(&batch, 0..batch.rows());
                     let days = (tick + 1) / hosts.day_ticks();
                     if days >= 1 && (all.rows() >= count || days >= WARM_UP_DAYS_MAX)
