@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use phalanx_core::{Feature, FlowBatch, FlowKey, Protocol, Schema, Truth, Unit};
+use phalanx_core::{Direction, Feature, FlowBatch, FlowKey, Protocol, Schema, Truth, Unit};
 
 use crate::{FlowRecord, FlowState, LabelClass};
 
@@ -91,12 +91,7 @@ impl FlowEncoder {
         for (flow, fan_out) in flows.iter().zip(&fan_outs) {
             features.clear();
             write(flow, fan_out.as_ref(), &mut features);
-            let key = FlowKey {
-                remote: flow.own_and_remote().1,
-                port: flow.destination_port,
-                protocol: flow.protocol,
-            };
-            batch.push(&features, key, self.truth(flow));
+            batch.push(&features, key(flow), self.truth(flow));
         }
         batch
     }
@@ -116,6 +111,17 @@ impl FlowEncoder {
         let known = self.labels.iter().position(|label| label == attack);
         Truth::campaign(known.unwrap_or(self.labels.len() - 1) as u16)
     }
+}
+
+/// What an indicator can name of a flow, seen from the sensor's own side.
+fn key(flow: &FlowRecord) -> FlowKey {
+    let (_, remote) = flow.own_and_remote();
+    let direction = match remote {
+        None => Direction::Unknown,
+        Some(remote) if flow.source == Some(remote) => Direction::Inbound,
+        Some(_) => Direction::Outbound,
+    };
+    FlowKey { remote, port: flow.destination_port, protocol: flow.protocol, direction }
 }
 
 fn attack(flow: &FlowRecord) -> Option<&str> {

@@ -19,6 +19,8 @@ pub struct FlowLoadOptions {
     /// Whether to keep flows whose label is no ground truth ([`LabelClass::Background`], [`LabelClass::Unknown`]).
     /// Flows without any label stay in either case.
     pub keep_background: bool,
+    /// Whether every second benign flow of an agent, from its second on, is put aside to learn from.
+    pub hold_out: bool,
     /// How flows are divided.
     pub partition: Partition,
     /// Number of agents, at least 1.
@@ -34,6 +36,8 @@ pub struct FlowDataset {
     pub schema: Schema,
     /// Attack names, ascending; truths hold positions in this list.
     pub labels: Vec<String>,
+    /// What was put aside to learn from, by its start.
+    pub train: Vec<FlowBatch>,
     /// Flows by their start. Fan-out features count what this agent saw.
     pub flows: Vec<FlowBatch>,
     /// Start of every flow in microseconds, ascending; `None`, where the sensor does not say, comes first.
@@ -74,10 +78,40 @@ pub fn load_flows(options: &FlowLoadOptions) -> Result<FlowDataset, CaptureError
     for (flow, AgentId(agent)) in flows.into_iter().zip(assigned) {
         by_agent[agent as usize].push(flow);
     }
-    let starts_us = by_agent.iter().map(|flows| flows.iter().map(|flow| flow.start_us).collect()).collect();
-    let flows = by_agent.iter().map(|flows| encoder.encode(flows)).collect();
+    let (mut train, mut replay, mut starts_us) = (Vec::new(), Vec::new(), Vec::new());
+    for flows in &by_agent {
+        let parts = halve(&encoder.encode(flows), flows, options.hold_out);
+        train.push(parts.train);
+        replay.push(parts.replay);
+        starts_us.push(parts.starts_us);
+    }
     let (schema, labels) = (encoder.schema().clone(), encoder.labels().to_vec());
-    Ok(FlowDataset { schema, labels, flows, starts_us, background, tallies })
+    Ok(FlowDataset { schema, labels, train, flows: replay, starts_us, background, tallies })
+}
+
+/// One agent's flows.
+struct Parts {
+    train: FlowBatch,
+    replay: FlowBatch,
+    starts_us: Vec<Option<i64>>,
+}
+
+/// Puts every second benign flow aside, if that is wanted. Features are those of all flows together.
+fn halve(batch: &FlowBatch, flows: &[FlowRecord], hold_out: bool) -> Parts {
+    let empty = || FlowBatch::new(batch.width());
+    let mut parts = Parts { train: empty(), replay: empty(), starts_us: Vec::new() };
+    let mut benign = 0u64;
+    for (row, flow) in flows.iter().enumerate() {
+        let is_attack = flow.label.as_ref().is_some_and(|label| label.class == LabelClass::Malicious);
+        benign += u64::from(!is_attack);
+        if hold_out && !is_attack && benign.is_multiple_of(2) {
+            parts.train.extend_from(batch, row..row + 1);
+        } else {
+            parts.replay.extend_from(batch, row..row + 1);
+            parts.starts_us.push(flow.start_us);
+        }
+    }
+    parts
 }
 
 fn by_file(files: &[u32], count: usize, agents: u32) -> Result<Vec<AgentId>, PartitionError> {

@@ -119,6 +119,7 @@ fn ctu_50_hosts_could_have_warned_each_other() {
         paths,
         read: ReadOptions::default(),
         keep_background: false,
+        hold_out: false,
         partition: Partition::ByFile,
         agents: 3,
         seed: 42,

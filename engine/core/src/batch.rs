@@ -13,6 +13,18 @@ impl Protocol {
     pub const UDP: Self = Self(17);
 }
 
+/// Which side of a flow began it, seen from the host that is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Nobody says.
+    #[default]
+    Unknown,
+    /// The remote began: the watched host is asked.
+    Inbound,
+    /// The watched host began: it asks.
+    Outbound,
+}
+
 /// The part of a flow that an indicator can name. What a format lacks is `None`, never zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
@@ -22,6 +34,16 @@ pub struct FlowKey {
     pub port: Option<u16>,
     /// Transport protocol.
     pub protocol: Option<Protocol>,
+    /// Who began.
+    pub direction: Direction,
+}
+
+impl FlowKey {
+    /// The address that a prefix can be held against: the remote's, unless the watched host began the flow.
+    #[must_use]
+    pub fn accused(&self) -> Option<u32> {
+        self.remote.filter(|_| self.direction != Direction::Outbound)
+    }
 }
 
 /// Ground truth of one flow: benign, or the campaign (in captures: the label) that it belongs to.

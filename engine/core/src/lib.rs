@@ -27,7 +27,7 @@ mod signature;
 mod stream;
 mod vote;
 
-pub use batch::{FlowBatch, FlowKey, Protocol, Truth};
+pub use batch::{Direction, FlowBatch, FlowKey, Protocol, Truth};
 pub use digest::{AgentMix, Fingerprint, TickDigest, digest128};
 pub use id::{AgentId, Tick};
 pub use plugin::{FaultKind, PluginEvent, PluginHappening, PluginSlot};

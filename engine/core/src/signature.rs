@@ -1,6 +1,6 @@
 //! What an agent tells others about a threat: which flows to look for, and what they look like.
 
-use crate::{AgentId, FlowKey, Protocol, Tick, Truth};
+use crate::{AgentId, Direction, FlowKey, Protocol, Tick, Truth};
 
 /// An IPv4 network: `address/length`, with all host bits zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,8 @@ impl Prefix {
 /// Names the flows that a signature speaks of. A part that is `None` matches every flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Indicator {
-    /// Network of the other side.
+    /// Network of the other side, which has begun the flow: where the direction is known, a prefix matches no flow
+    /// that the watched host itself began, or whoever was attacked from a popular server could not visit it any more.
     pub prefix: Option<Prefix>,
     /// Destination port (or service code).
     pub port: Option<u16>,
@@ -54,7 +55,7 @@ impl Indicator {
     /// Whether the flow has every part that is named. A flow that lacks a named part does not match.
     #[must_use]
     pub fn matches(&self, key: &FlowKey) -> bool {
-        self.prefix.is_none_or(|p| key.remote.is_some_and(|a| p.contains(a)))
+        self.prefix.is_none_or(|p| key.accused().is_some_and(|a| p.contains(a)))
             && self.port.is_none_or(|p| key.port == Some(p))
             && self.protocol.is_none_or(|p| key.protocol == Some(p))
     }

@@ -309,7 +309,7 @@ impl Matcher {
 
     /// The indicators that could match a flow with this key, from the most to the least specific.
     pub(crate) fn candidates(self, key: &FlowKey) -> [Indicator; 8] {
-        let prefix = key.remote.map(|address| Prefix::of(address, self.prefix_bits));
+        let prefix = key.accused().map(|address| Prefix::of(address, self.prefix_bits));
         std::array::from_fn(|mask| Indicator {
             prefix: prefix.filter(|_| mask & 4 == 0),
             port: key.port.filter(|_| mask & 2 == 0),

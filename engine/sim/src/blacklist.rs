@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn key(remote: u32, port: u16) -> FlowKey {
-        FlowKey { remote: Some(remote), port: Some(port), protocol: None }
+        FlowKey { remote: Some(remote), port: Some(port), ..FlowKey::default() }
     }
 
     #[test]

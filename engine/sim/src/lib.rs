@@ -47,6 +47,7 @@ mod tally;
 mod tick;
 mod trace;
 mod traffic;
+mod warning;
 
 use phalanx_core::{FlowBatch, Schema};
 
@@ -78,6 +79,11 @@ pub struct Replay {
     pub train: Vec<FlowBatch>,
     /// Flows to replay, one batch an agent.
     pub shards: Vec<FlowBatch>,
+    /// Starts of the flows to replay in microseconds, ascending, one list an agent: they are then replayed by time,
+    /// and early warnings are counted. Empty to spread every agent's flows evenly over the ticks.
+    pub starts_us: Vec<Vec<i64>>,
+    /// Names of the agents, such as those of their sensors' logs; may be empty.
+    pub names: Vec<String>,
 }
 
 /// Why a simulation cannot be built.

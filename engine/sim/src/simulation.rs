@@ -20,7 +20,7 @@ use crate::standing::Standings;
 use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
 use crate::trace::{self, PhaseTrace, PlantedBug, Tracing};
-use crate::traffic::{Siege, Source};
+use crate::traffic::{Clock, Siege, Source};
 use crate::{Pool, SimError, TrafficInput, population, scorer, tick};
 
 /// A running simulation.
@@ -170,6 +170,10 @@ impl Simulation {
         tally.summarise(&mut summary);
         let plugins = &self.world.resource::<Plan>().plugins;
         summary.plugins = (plugins.detector.is_some() || plugins.rule.is_some()).then(|| tally.plugins());
+        let source = self.world.resource::<Source>();
+        if agents.first().is_some_and(|row| source.starts_us(row.0.0, Tick(0)).is_some()) {
+            summary.warnings = Some(tally.warnings.summary(source.names()));
+        }
         summary
     }
 }
@@ -258,7 +262,18 @@ fn source(scenario: &Scenario, input: TrafficInput) -> Result<Source, SimError> 
                     records.shards.len()
                 )));
             }
-            Ok(Source::Replay { records, ticks: u64::from(scenario.ticks.get()) })
+            if !records.starts_us.is_empty() {
+                let fits = |(starts, shard): (&Vec<i64>, &phalanx_core::FlowBatch)| {
+                    starts.len() == shard.rows() && starts.is_sorted()
+                };
+                if records.starts_us.len() != agents
+                    || !records.starts_us.iter().zip(&records.shards).all(fits)
+                {
+                    return Err(SimError::Traffic("every flow needs a start, in ascending order".to_owned()));
+                }
+            }
+            let clock = Clock::new(&records, u64::from(scenario.ticks.get()));
+            Ok(Source::Replay { records, clock })
         }
         (Traffic::Capture(_), TrafficInput::Generated) => {
             Err(SimError::Traffic("a capture scenario needs its records read first".to_owned()))

@@ -24,6 +24,9 @@ pub struct Summary {
     /// How plugins did, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugins: Option<Plugins>,
+    /// Who could have warned whom, if flows are replayed by time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub warnings: Option<Warnings>,
     /// The same by campaign (or attack family, or label of a capture), in the scenario's order.
     pub campaigns: Vec<CampaignSummary>,
 }
@@ -148,6 +151,45 @@ pub struct Sharing {
     pub local_recall: Option<f64>,
     /// F1 of the own detectors alone.
     pub local_f1: Option<f64>,
+}
+
+/// How many attacking flows came from an address that had attacked another agent before: what sharing can give at
+/// best. Flows that the watched host began itself are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Warnings {
+    /// Attacking flows.
+    pub flows: u64,
+    /// Of these, from an address that another agent saw attacking earlier.
+    pub prewarned_flows: u64,
+    /// Of all, blocked by another agent's confirmed signature.
+    pub stopped_flows: u64,
+    /// First attacking flows of an address at an agent.
+    pub contacts: u64,
+    /// Of these, after another agent saw the address attacking.
+    pub prewarned_contacts: u64,
+    /// Ticks between the other agent's sighting and the first contact: 10th percentile.
+    pub lead_p10: Option<f64>,
+    /// Their median.
+    pub lead_p50: Option<f64>,
+    /// The same by agent, in their order; agents without attacking flows are left out.
+    pub hosts: Vec<HostWarnings>,
+}
+
+/// One agent's share of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostWarnings {
+    /// Its name.
+    pub name: String,
+    /// Attacking flows.
+    pub flows: u64,
+    /// Of these, from an address that another agent saw attacking earlier.
+    pub prewarned_flows: u64,
+    /// Of all, blocked by another agent's confirmed signature.
+    pub stopped_flows: u64,
+    /// First attacking flows of an address.
+    pub contacts: u64,
+    /// Of these, after another agent saw the address attacking.
+    pub prewarned_contacts: u64,
 }
 
 /// One campaign's share of it.

@@ -14,6 +14,7 @@ use crate::distribution::Distribution;
 use crate::mail::{Letter, Mail};
 use crate::record::{TickCounts, TickRecord, TrustChange};
 use crate::summary;
+use crate::warning::Warnings;
 
 /// Marks of events that name nothing but an agent.
 const REJOINED: u64 = 1 << 40;
@@ -41,6 +42,8 @@ pub(crate) struct Tally {
     pub(crate) counts: TickCounts,
     /// This tick's digest.
     pub(crate) digest: TickDigest,
+    /// Who could have warned whom.
+    pub(crate) warnings: Warnings,
     fingerprint: Fingerprint,
     totals: Totals,
 }
@@ -87,6 +90,7 @@ impl Tally {
             plugins: Vec::new(),
             counts: TickCounts::default(),
             digest: TickDigest::default(),
+            warnings: Warnings::default(),
             fingerprint: genesis,
             totals: Totals {
                 either: Confusion::default(),

@@ -12,11 +12,14 @@ use crate::mail::Mail;
 use crate::plan::{Now, Plan};
 use crate::standing::Standings;
 use crate::tally::Tally;
+use crate::traffic::Source;
+use crate::warning::Attacked;
 
 /// Opens the truth of this tick's flows, and closes the tick.
 pub(crate) fn measure(
     plan: Res<Plan>,
     now: Res<Now>,
+    source: Res<Source>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
     standings: Res<Standings>,
@@ -68,6 +71,17 @@ pub(crate) fn measure(
         events.append(&mut tally.plugins);
         tally.plugins = events;
     }
+    let mut attacked = Vec::new();
+    for (identity, batch, ..) in &rows {
+        let Some(starts) = source.starts_us(identity.0, now.0) else { break };
+        for (i, start_us) in starts.iter().enumerate() {
+            let attacker = batch.flows.truth()[i].reveal().and(batch.flows.keys()[i].accused());
+            let stopped = batch.blocked[i] == Blocked::ByOther;
+            let met = |remote| Attacked { start_us: *start_us, agent: identity.0, remote, stopped };
+            attacked.extend(attacker.map(met));
+        }
+    }
+    tally.warnings.add(now.0, &mut attacked);
     tally.mail(&mail);
     mail.advance();
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bevy_ecs::system::{Query, Res};
 use phalanx_core::{
-    AgentId, FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Stream, Tick, Truth, digest128,
+    AgentId, Direction, FlowKey, Indicator, Prefix, Purpose, Signature, SignatureId, Stream, Tick, Truth,
+    digest128,
 };
 use rayon::prelude::*;
 
@@ -89,13 +90,18 @@ fn condensed(indicator: Indicator, flows: &[&Flagged], author: AgentId, now: Tic
 }
 
 fn evidence_bytes(flow: &Flagged) -> Vec<u8> {
-    let FlowKey { remote, port, protocol } = flow.key;
+    let FlowKey { remote, port, protocol, direction } = flow.key;
     let mut bytes = flow.tick.0.to_be_bytes().to_vec();
     bytes.extend(remote.unwrap_or(0).to_be_bytes());
     bytes.extend(port.unwrap_or(0).to_be_bytes());
     bytes.push(protocol.map_or(0, |p| p.0));
     bytes
         .push(u8::from(remote.is_some()) << 2 | u8::from(port.is_some()) << 1 | u8::from(protocol.is_some()));
+    match direction {
+        Direction::Unknown => {}
+        Direction::Inbound => bytes.push(1),
+        Direction::Outbound => bytes.push(2),
+    }
     flow.row.iter().for_each(|x| bytes.extend(x.to_bits().to_be_bytes()));
     bytes
 }
@@ -118,7 +124,9 @@ fn condense(plan: &Plan, now: Tick, author: AgentId, model: &Model, evidence: &E
         Grouping::ByRemote => {
             let bits = plan.scenario.signature.prefix_bits;
             let remote = |f: &Flagged| {
-                f.key.remote.map(|a| Indicator { prefix: Some(Prefix::of(a, bits)), ..Indicator::default() })
+                f.key
+                    .accused()
+                    .map(|a| Indicator { prefix: Some(Prefix::of(a, bits)), ..Indicator::default() })
             };
             let mut drafts: Vec<Signature> =
                 groups(&flagged, support_min, remote).into_iter().map(sign).collect();
@@ -199,7 +207,7 @@ fn invented(
         truth: batch.flows.truth()[victim],
     };
     let indicator = Indicator {
-        prefix: key.remote.map(|a| Prefix::of(a, plan.scenario.signature.prefix_bits)),
+        prefix: key.accused().map(|a| Prefix::of(a, plan.scenario.signature.prefix_bits)),
         port: key.port,
         protocol: key.protocol,
     };
@@ -214,7 +222,8 @@ mod tests {
     use super::*;
 
     fn flagged(remote: u32, port: u16, x: f32, truth: Truth) -> Flagged {
-        let key = FlowKey { remote: Some(remote), port: Some(port), protocol: Some(Protocol::TCP) };
+        let protocol = Some(Protocol::TCP);
+        let key = FlowKey { remote: Some(remote), port: Some(port), protocol, ..FlowKey::default() };
         Flagged { tick: Tick(1), key, margin: 0.1, row: [x].into(), truth }
     }
 

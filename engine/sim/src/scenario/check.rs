@@ -4,7 +4,10 @@ use thiserror::Error;
 
 use crate::traffic::{CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 
-use super::{AnomalyRate, Attack, Detector, Drift, Gaussian, Owner, Scenario, Synthetic, Threshold, Traffic};
+use super::{
+    AnomalyRate, Attack, Capture, Detector, Drift, Gaussian, Owner, Scenario, Split, Synthetic, Threshold,
+    Traffic,
+};
 
 /// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
 const FLOWS_MIN: f64 = 0.1;
@@ -155,7 +158,7 @@ impl Scenario {
             Traffic::Capture(capture) if capture.path.is_empty() => {
                 fail("traffic.capture.path", "no file named: give --set traffic.capture.path=FILE".to_owned())
             }
-            Traffic::Capture(_) => Ok(()),
+            Traffic::Capture(capture) => check_capture(capture),
         }
     }
 
@@ -199,6 +202,21 @@ fn snake(name: &str) -> String {
         snake.extend(letter.to_lowercase());
     }
     snake
+}
+
+fn check_capture(capture: &Capture) -> Result<(), Contradiction> {
+    let fail = |path: &str, message: String| Err(Contradiction { path: path.to_owned(), message });
+    match capture.split {
+        Split::ByFile if capture.files.is_empty() => fail(
+            "traffic.capture.split",
+            "ByFile divides the logs in traffic.capture.files: name them, or divide otherwise".to_owned(),
+        ),
+        Split::BySubnet { bits } if bits > 32 => fail(
+            "traffic.capture.split.by_subnet.bits",
+            format!("{bits} bits are more than an IPv4 address has: give 0 to 32"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn check_gaussian(gaussian: &Gaussian) -> Result<(), Contradiction> {

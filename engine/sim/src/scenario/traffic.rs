@@ -169,9 +169,15 @@ pub enum Attack {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capture {
-    /// The file to replay, `.gz` read directly. Every record is replayed once, in file order, spread evenly
-    /// over the ticks.
+    /// The file to replay, `.gz` and `.zst` read directly: every record once, in file order, spread evenly over the
+    /// ticks. With `files`, the folder that holds them.
     pub path: String,
+    /// Logs of flows in that folder (Zeek, Suricata EVE, Argus, pcap, told apart by their first bytes): every flow is
+    /// replayed once, by its start, with the span of all of them divided equally over the ticks. An agent learns from
+    /// every second benign flow of its own, which is then not replayed; flows labelled as background are left out.
+    /// `train` and `map` are not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// The file whose benign records train the detectors; relative to the folder of `path`.
     pub train: String,
     /// Name of a shipped map of the columns, or path of a map file.
@@ -184,6 +190,7 @@ impl Default for Capture {
     fn default() -> Self {
         Self {
             path: String::new(),
+            files: Vec::new(),
             train: "KDDTrain+_20Percent.txt.gz".to_owned(),
             map: "nsl_kdd".to_owned(),
             split: Split::ByColumn("service".to_owned()),
@@ -198,6 +205,23 @@ pub enum Split {
     Iid,
     /// Record i to agent i mod agents.
     RoundRobin,
-    /// By the value of a categorical column, so that an agent sees few kinds of traffic.
+    /// By the value of a categorical column, so that an agent sees few kinds of traffic. Flows have the columns
+    /// `protocol`, `service`, `state` and `label`.
     ByColumn(String),
+    /// File i to agent i mod agents, for `files` of one sensor each.
+    ByFile,
+    /// Every host belongs to one agent.
+    ByHost,
+    /// Every subnet belongs to one agent.
+    BySubnet {
+        /// Length of the subnets' prefix, 0 to 32.
+        bits: u8,
+    },
+    /// Consecutive stretches of equal size.
+    ByTime,
+    /// Of every label each agent gets a share drawn from a symmetric Dirichlet distribution.
+    Dirichlet {
+        /// Its concentration: 0.1 is very uneven, 100 nearly even.
+        alpha: PositiveReal,
+    },
 }

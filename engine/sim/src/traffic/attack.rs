@@ -165,7 +165,7 @@ const BLANK: Probe = Probe {
         received_bytes: 0.0,
         packets: 0.0,
         answered: false,
-        key: phalanx_core::FlowKey { remote: None, port: None, protocol: None },
+        key: super::UNKNOWN,
         truth: phalanx_core::Truth::BENIGN,
     },
 };

@@ -119,7 +119,8 @@ mod tests {
     fn context_counts_the_remote_and_its_ports() {
         let mut flows = FlowBatch::new(WIDTH);
         for (remote, port) in [(1, 80), (2, 80), (1, 81), (1, 80)] {
-            let key = FlowKey { remote: Some(remote), port: Some(port), protocol: Some(Protocol::TCP) };
+            let protocol = Some(Protocol::TCP);
+            let key = FlowKey { remote: Some(remote), port: Some(port), protocol, ..FlowKey::default() };
             let raw = RawFlow {
                 duration_s: 0.0,
                 sent_bytes: 0.0,

@@ -1,6 +1,6 @@
 //! Benign traffic of a host: what its role does, when its users are awake.
 
-use phalanx_core::{FlowBatch, FlowKey, Protocol, Stream, Truth, Zipf};
+use phalanx_core::{Direction, FlowBatch, FlowKey, Protocol, Stream, Truth, Zipf};
 
 use super::{RawFlow, Site};
 use crate::agent::{Host, Region};
@@ -235,7 +235,12 @@ const RESOLVER: u32 = 0x0909_0909;
 
 /// The key of a flow of which everything is known.
 pub(super) fn key(remote: u32, port: u16, protocol: Protocol) -> FlowKey {
-    FlowKey { remote: Some(remote), port: Some(port), protocol: Some(protocol) }
+    FlowKey {
+        remote: Some(remote),
+        port: Some(port),
+        protocol: Some(protocol),
+        direction: Direction::Unknown,
+    }
 }
 
 /// An answered flow: duration (s), bytes sent and bytes received are log-normal with these `[mu, sigma]`; packets

@@ -1,6 +1,7 @@
 //! Where an agent's flows come from.
 
 mod attack;
+mod clock;
 mod features;
 mod gaussian;
 mod generator;
@@ -13,6 +14,7 @@ use crate::Replay;
 use crate::agent::{Host, Region};
 use crate::scenario;
 pub(crate) use attack::{Probe, Siege};
+pub(crate) use clock::Clock;
 pub(crate) use features::{RawFlow, Scratch, finish, schema};
 pub use generator::TrafficGenerator;
 pub(crate) use host::{Address, CAMPAIGNS_MAX, HOSTS_MAX, Role, SOURCES_MAX};
@@ -32,8 +34,8 @@ pub(crate) enum Source {
     Synthetic(host::Hosts),
     /// Independent normal features.
     Gaussian(gaussian::Mixture),
-    /// A divided capture, replayed over so many ticks.
-    Replay { records: Replay, ticks: u64 },
+    /// A divided capture.
+    Replay { records: Replay, clock: Clock },
 }
 
 impl Source {
@@ -78,10 +80,25 @@ impl Source {
                 let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
                 mixture.batch(&mut stream, flows);
             }
-            Self::Replay { records, ticks } => {
-                let shard = &records.shards[site.agent.index()];
-                flows.extend_from(shard, share(shard.rows(), tick.0, *ticks));
+            Self::Replay { records, clock } => {
+                let agent = site.agent.index();
+                flows.extend_from(&records.shards[agent], clock.rows(records, agent, tick.0));
             }
+        }
+    }
+
+    /// When the flows of an agent's batch began, in microseconds, if they are replayed by time.
+    pub(crate) fn starts_us(&self, agent: AgentId, tick: Tick) -> Option<&[i64]> {
+        let Self::Replay { records, clock } = self else { return None };
+        let starts = records.starts_us.get(agent.index())?;
+        Some(&starts[clock.rows(records, agent.index(), tick.0)])
+    }
+
+    /// Names of the agents, if their capture gives them any.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Self::Replay { records, .. } => &records.names,
+            _ => &[],
         }
     }
 
@@ -122,34 +139,11 @@ impl Source {
 /// A host that is nearly silent learns from what these days bring, however little.
 const WARM_UP_DAYS_MAX: u64 = 30;
 
-/// The rows of a shard that belong to a tick: all rows, spread evenly over all ticks, each exactly once.
-fn share(rows: usize, tick: u64, ticks: u64) -> std::ops::Range<usize> {
-    let edge = |t: u64| (u128::from(rows as u64) * u128::from(t) / u128::from(ticks)) as usize;
-    edge(tick)..edge(tick + 1)
-}
-
 /// A key of which nothing is known.
-pub(crate) const UNKNOWN: FlowKey = FlowKey { remote: None, port: None, protocol: None };
+pub(crate) const UNKNOWN: FlowKey =
+    FlowKey { remote: None, port: None, protocol: None, direction: Direction::Unknown };
 
 /// The truth of an anomalous flow of the family or campaign with this index.
 pub(crate) fn truth_of(index: usize) -> Truth {
     Truth::campaign(u16::try_from(index).expect("a scenario has fewer than 65,536 campaigns"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_is_replayed_once() {
-        for (rows, ticks) in [(0, 3), (1, 3), (7, 3), (22_544, 50), (10, 10), (3, 10)] {
-            let mut next = 0;
-            for tick in 0..ticks {
-                let range = share(rows, tick, ticks);
-                assert_eq!(range.start, next);
-                next = range.end;
-            }
-            assert_eq!(next, rows);
-        }
-    }
 }
