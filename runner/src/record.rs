@@ -2,7 +2,7 @@
 
 use phalanx_sim::summary::{
     CampaignSummary, Consensus, Detection, Network, Plugins, Sharing, Signatures, Summary, TimeToDetect,
-    Trust,
+    Trust, Warnings,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,6 +63,9 @@ pub struct RunRecord {
     /// How plugins did; left out where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugins: Option<Plugins>,
+    /// Who could have warned whom, where flow logs are replayed by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Warnings>,
     /// The same by campaign.
     pub campaigns: Vec<CampaignSummary>,
     /// Speed and size. Not part of the result: goldens and `runs.csv` leave it out.
@@ -115,6 +118,7 @@ impl RunRecord {
             trust: None,
             sharing: None,
             plugins: None,
+            warnings: None,
             campaigns: Vec::new(),
             timing: None,
         }
@@ -131,6 +135,7 @@ impl RunRecord {
             trust,
             sharing,
             plugins,
+            warnings,
             campaigns,
         } = summary;
         self.status = Status::Ok;
@@ -144,6 +149,7 @@ impl RunRecord {
         self.trust = Some(trust);
         self.sharing = Some(sharing);
         self.plugins = plugins;
+        self.warnings = warnings;
         self.campaigns = campaigns;
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use phalanx_sim::summary::CampaignSummary;
+use phalanx_sim::summary::{CampaignSummary, Warnings};
 
 use crate::record::{RunRecord, Status, Timing};
 use crate::size::Bytes;
@@ -22,6 +22,9 @@ pub fn run(record: &RunRecord, ledger: Option<&Path>, style: Style) -> String {
     let mut text = heading(record, style);
     for (label, cells) in blocks(record) {
         block(&mut text, label, &cells, style);
+    }
+    if let Some(warnings) = &record.warnings {
+        hosts(&mut text, warnings, style);
     }
     campaigns(&mut text, &record.campaigns, style);
     ledger_block(&mut text, record, ledger, style);
@@ -226,6 +229,9 @@ fn blocks(record: &RunRecord) -> Vec<(&'static str, Vec<Cell>)> {
             ],
         ));
     }
+    if let Some(w) = &record.warnings {
+        blocks.push(("early warning", warned(w)));
+    }
     if let Some(n) = &record.network {
         let bytes = Bytes(n.bytes).to_string();
         blocks.push((
@@ -237,6 +243,47 @@ fn blocks(record: &RunRecord) -> Vec<(&'static str, Vec<Cell>)> {
         blocks.push(("trust", vec![("separation", number(t.separation, 3))]));
     }
     blocks
+}
+
+/// Of attacking flows and of first contacts, those from addresses that had attacked another agent before.
+fn warned(w: &Warnings) -> Vec<Cell> {
+    let share = |part: u64, whole: u64| match whole {
+        0 => undefined(),
+        whole => format!("{:.1} %", 100.0 * part as f64 / whole as f64),
+    };
+    vec![
+        ("attack flows", count(w.flows)),
+        ("prewarned", count(w.prewarned_flows)),
+        ("share", share(w.prewarned_flows, w.flows)),
+        ("contacts", count(w.contacts)),
+        ("prewarned", count(w.prewarned_contacts)),
+        ("share", share(w.prewarned_contacts, w.contacts)),
+        ("stopped flows", count(w.stopped_flows)),
+        ("lead p50", number(w.lead_p50, 1)),
+        ("lead p10", number(w.lead_p10, 1)),
+    ]
+}
+
+/// The same a host.
+fn hosts(text: &mut String, warnings: &Warnings, style: Style) {
+    let header = format!(
+        "    {:<28} {:>7} {:>9} {:>7} {:>8} {:>9} {:>7}",
+        "host", "flows", "prewarned", "stopped", "contacts", "prewarned", ""
+    );
+    *text += &style.dim(&header);
+    text.push('\n');
+    let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
+    for h in &warnings.hosts {
+        *text += &format!(
+            "    {:<28} {:>7} {:>7.1} % {:>7} {:>8} {:>7.1} %\n",
+            shortened(&h.name, 28),
+            count(h.flows),
+            percent(h.prewarned_flows, h.flows),
+            count(h.stopped_flows),
+            count(h.contacts),
+            percent(h.prewarned_contacts, h.contacts),
+        );
+    }
 }
 
 fn speed(timing: &Timing) -> Vec<Cell> {

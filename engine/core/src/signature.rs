@@ -1,6 +1,6 @@
 //! What an agent tells others about a threat: which flows to look for, and what they look like.
 
-use crate::{AgentId, Direction, FlowKey, Protocol, Tick, Truth};
+use crate::{AgentId, FlowKey, Protocol, Tick, Truth};
 
 /// An IPv4 network: `address/length`, with all host bits zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,7 +17,7 @@ mod tracker;
 use std::path::Path;
 use std::sync::Arc;
 
-use phalanx_sim::scenario::{Contradiction, Detector, Ledger, Scenario, Traffic};
+use phalanx_sim::scenario::{Capture, Contradiction, Detector, Ledger, Scenario, Traffic};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -131,7 +131,7 @@ impl Loaded {
     /// The scenario as a result may depend on it: files are named by the digests of their bytes instead of by their
     /// place; how often the ledger is synced, which other runs there are and what runs leave behind are left at
     /// their defaults. `data` holds the digests of the capture's
-    /// `path`, `train` and, if it is a file, `map`.
+    /// `path`, `train` and, if it is a file, `map`, or of its `files`.
     #[must_use]
     pub fn portable(&self, data: &[[u8; 32]]) -> Scenario {
         let mut scenario = self.scenario.clone();
@@ -140,6 +140,15 @@ impl Loaded {
         let ledger = Ledger { durability: ledger.durability, ..scenario.ledger };
         scenario = Scenario { ledger, study, studies, record, ..scenario };
         if let Traffic::Capture(capture) = &mut scenario.traffic {
+            if !capture.files.is_empty() {
+                // Names of files name agents in the results; where they lie, and what is not used, changes nothing.
+                let unused = Capture::default();
+                (capture.path, capture.train, capture.map) = (unused.path, unused.train, unused.map);
+                for (name, digest) in capture.files.iter_mut().zip(data) {
+                    *name = format!("{name} sha256:{}", hex(digest));
+                }
+                return scenario;
+            }
             for (name, digest) in
                 [&mut capture.path, &mut capture.train, &mut capture.map].into_iter().zip(data)
             {

@@ -74,7 +74,8 @@ pub(crate) fn measure(
     let mut attacked = Vec::new();
     for (identity, batch, ..) in &rows {
         let Some(starts) = source.starts_us(identity.0, now.0) else { break };
-        for (i, start_us) in starts.iter().enumerate() {
+        // An agent that is down sees nothing of what its capture holds.
+        for (i, start_us) in starts.iter().enumerate().take(batch.flows.rows()) {
             let attacker = batch.flows.truth()[i].reveal().and(batch.flows.keys()[i].accused());
             let stopped = batch.blocked[i] == Blocked::ByOther;
             let met = |remote| Attacked { start_us: *start_us, agent: identity.0, remote, stopped };

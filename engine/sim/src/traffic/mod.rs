@@ -8,7 +8,7 @@ mod generator;
 mod host;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{AgentId, FlowBatch, FlowKey, Purpose, Schema, Stream, Streams, Tick, Truth};
+use phalanx_core::{AgentId, Direction, FlowBatch, FlowKey, Purpose, Schema, Stream, Streams, Tick, Truth};
 
 use crate::Replay;
 use crate::agent::{Host, Region};
