@@ -140,19 +140,19 @@ impl Loaded {
         let ledger = Ledger { durability: ledger.durability, ..scenario.ledger };
         scenario = Scenario { ledger, study, studies, record, ..scenario };
         if let Traffic::Capture(capture) = &mut scenario.traffic {
-            if !capture.files.is_empty() {
+            if capture.files.is_empty() {
+                for (name, digest) in
+                    [&mut capture.path, &mut capture.train, &mut capture.map].into_iter().zip(data)
+                {
+                    *name = format!("sha256:{}", hex(digest));
+                }
+            } else {
                 // Names of files name agents in the results; where they lie, and what is not used, changes nothing.
                 let unused = Capture::default();
                 (capture.path, capture.train, capture.map) = (unused.path, unused.train, unused.map);
                 for (name, digest) in capture.files.iter_mut().zip(data) {
                     *name = format!("{name} sha256:{}", hex(digest));
                 }
-                return scenario;
-            }
-            for (name, digest) in
-                [&mut capture.path, &mut capture.train, &mut capture.map].into_iter().zip(data)
-            {
-                *name = format!("sha256:{}", hex(digest));
             }
         }
         if let Detector::Plugin(plugin) = &mut scenario.detector {
