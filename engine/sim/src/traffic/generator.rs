@@ -4,7 +4,7 @@ use phalanx_core::{AgentId, FlowBatch, Schema, Streams, Tick};
 
 use super::{Scratch, Siege, Site, Source};
 use crate::SimError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Plugins};
 use crate::population::draw_sites;
 use crate::scenario::{Scenario, Traffic};
 
@@ -51,7 +51,7 @@ impl TrafficGenerator {
                 return Err(SimError::Traffic(message.to_owned()));
             }
         };
-        let plan = Plan::new(scenario, &source);
+        let plan = Plan::new(scenario, &source, Plugins::default());
         Ok(Self {
             siege: Siege::new(&scenario.campaigns, plan.agents, &plan.streams),
             sites: draw_sites(&plan, &source),
