@@ -149,7 +149,7 @@ impl Loaded {
             } else {
                 // Names of files name agents in the results; where they lie, and what is not used, changes nothing.
                 let unused = Capture::default();
-                (capture.path, capture.train, capture.map) = (unused.path, unused.train, unused.map);
+                (capture.path, capture.train, capture.map) = ("logs".to_owned(), unused.train, unused.map);
                 for (name, digest) in capture.files.iter_mut().zip(data) {
                     *name = format!("{name} sha256:{}", hex(digest));
                 }
