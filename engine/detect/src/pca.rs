@@ -31,6 +31,10 @@ impl Default for PcaConfig {
 /// straight from the components that were left out: no difference of large numbers. The score is `u / (1 + u)` with
 /// `u = ln(1 + error)`, which keeps any two errors apart.
 ///
+/// Fitted to contaminated rows it is weak: outliers that pull a component towards them are reconstructed by it. Over the
+/// ten ADBench sets, unsupervised, its mean ROC-AUC is .658, on each set that of scikit-learn 1.9.1 (`StandardScaler`,
+/// `PCA`, norm of the reconstruction error) to four digits.
+///
 /// ```
 /// use phalanx_detect::{Detector, Pca, PcaConfig};
 /// // Two features that rise together: what is off the diagonal is lost.
