@@ -185,7 +185,7 @@ fn renew_standby(
             standby.threshold = calibrate(plan, commons, &standby.scorer, &held_out)?;
         }
         _ => {
-            detector.standby = Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?))
+            detector.standby = Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?));
         }
     }
     Ok(())

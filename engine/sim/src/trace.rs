@@ -145,6 +145,7 @@ fn text(value: &impl std::fmt::Debug) -> u64 {
     u64::from_le_bytes(*head)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "bevy hands systems their parameters by value")]
 fn misbehave(bug: Option<Res<PlantedBug>>, now: Res<Now>, mut agents: Query<(&Identity, &mut Batch)>) {
     let Some(bug) = bug.filter(|bug| bug.tick == now.0) else { return };
     for (identity, mut batch) in &mut agents {

@@ -1,6 +1,6 @@
 //! The same algorithm as native code and as a component: the same bits, however instances come and go.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 #[path = "../../half-space-trees/src/half_space.rs"]
 mod half_space;
