@@ -35,7 +35,7 @@ fn unknown_fields_are_named_with_the_nearest() {
     check(
         "(\n    consensus: (\n        quorom: 0.6,\n    ),\n)",
         "s.ron:3:9: consensus.quorom: unknown field `quorom`",
-        "did you mean `quorum`? the fields here are: rule, quorum, deadline_ticks",
+        "did you mean `quorum`? the fields here are: rule, plugin, quorum, deadline_ticks",
     );
     check(
         "(traffic: Synthetic(flow: 3))",
@@ -96,7 +96,7 @@ fn wrong_types_say_what_was_expected() {
     check("(campaigns: 5)", "s.ron:1:13: campaigns: expected a list `[ … ]`, found `5`", "change");
     check(
         "(detector: 5)",
-        "s.ron:1:12: detector: expected one of IsolationForest, ExtendedForest, KurtosisForest, HalfSpaceTrees, RandomCutForest, ZScore, Ecod, Copod, Hbos, Loda, Knn, Mahalanobis, Pca, Ensemble, Ewma, Cusum, Rules, found `5`",
+        "s.ron:1:12: detector: expected one of IsolationForest, ExtendedForest, KurtosisForest, HalfSpaceTrees, RandomCutForest, ZScore, Ecod, Copod, Hbos, Loda, Knn, Mahalanobis, Pca, Ensemble, Ewma, Cusum, Rules, Plugin, found `5`",
         "change",
     );
 }
@@ -227,7 +227,7 @@ fn the_whole_message_reads_well() {
       :                                    `-- unknown field `quorom`
     4 | )
       `----
-     help: did you mean `quorum`? the fields here are: rule, quorum, deadline_ticks, electorate, prior
+     help: did you mean `quorum`? the fields here are: rule, plugin, quorum, deadline_ticks, electorate, prior, merge, similarity, heed_blacklist
     ");
     let said = complaint("(agents: 3)", &["--set", "agents=many"]);
     insta::assert_snapshot!(said, @r"
