@@ -213,11 +213,11 @@ impl Manifest {
         let now = load(&self.file, &overrides)?;
         let was = serde_json::to_value(&self.scenario).expect("a scenario is plain data");
         let Some((path, before, after)) = first_difference(&was, &now.to_value()) else { return Ok(()) };
-        Err(changed(&now, path, &before, &after).into())
+        Err(changed(&now, &path, &before, &after).into())
     }
 }
 
-fn changed(now: &Loaded, path: String, before: &Value, after: &Value) -> crate::scenario::ScenarioError {
+fn changed(now: &Loaded, path: &str, before: &Value, after: &Value) -> crate::scenario::ScenarioError {
     let path = path.split('.').map(crate::scenario::snake_case).collect::<Vec<_>>().join(".");
     now.contradiction(phalanx_sim::scenario::Contradiction {
         message: format!("is {after}, and was {before} when the campaign began: restore it, or begin anew"),

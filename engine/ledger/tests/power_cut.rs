@@ -76,11 +76,14 @@ fn read_journal(path: &Path) -> Vec<Step> {
     steps
 }
 
+/// Where something was written, and what; `None` cuts the file off there.
+type Written = (u64, Option<Vec<u8>>);
+
 /// A disk: what it holds for sure, and what is on the way.
 #[derive(Clone, Default)]
 struct Disk {
     data: BTreeMap<u64, Vec<u8>>,
-    unsynced: BTreeMap<u64, Vec<(u64, Option<Vec<u8>>)>>,
+    unsynced: BTreeMap<u64, Vec<Written>>,
     /// Files by path, with their inode; folders with none.
     names: BTreeMap<String, Option<u64>>,
     durable_names: BTreeMap<String, Option<u64>>,

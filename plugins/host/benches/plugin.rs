@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p phalanx-plugin-host`. Ratios are of the best of 25 turns each, so that a busy machine does not matter.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a bench measures time")]
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::needless_range_loop)]
 
 #[path = "../../half-space-trees/src/half_space.rs"]
 mod half_space;

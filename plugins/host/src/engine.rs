@@ -56,6 +56,7 @@ impl PluginEngine {
     /// # Panics
     /// On a processor that the compiler has no code for.
     #[must_use]
+    #[expect(clippy::field_reassign_with_default, reason = "wasmtime may add costs")]
     pub fn with_code(nan: NanMode, code: CodeMode) -> Self {
         let mut config = wasmtime::Config::new();
         let mut cost = wasmtime::OperatorCost::default();

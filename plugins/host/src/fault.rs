@@ -44,6 +44,7 @@ impl Fault {
 }
 
 /// A guest's text is made one short line without control characters.
+#[expect(clippy::needless_pass_by_value, reason = "what a guest has said is not used again")]
 pub(crate) fn cut(text: String) -> String {
     let clean = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.len() <= Limits::TEXT_BYTES {

@@ -1,6 +1,6 @@
 //! The same algorithm as native code and as a component: the same bits, however instances come and go.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::needless_range_loop)]
 
 #[path = "../../half-space-trees/src/half_space.rs"]
 mod half_space;
@@ -107,6 +107,7 @@ fn as_plugin(factory: &PluginFactory, agent: u32, resumed: bool) -> [u8; 16] {
     digest128(&answers)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the cases hand over what they make")]
 fn check<N: Native>(name: &str, config: Config, native: impl Fn(u32) -> N) {
     let expected: Vec<_> = (0..AGENTS).map(|agent| natively(native(agent), agent)).collect();
     let bytes = std::fs::read(format!("{}/../built/{name}.wasm", env!("CARGO_MANIFEST_DIR"))).unwrap();

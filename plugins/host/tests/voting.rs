@@ -60,7 +60,7 @@ fn it_learns_and_resumes() {
     let original = rule_of();
     let fresh = original.digest();
     (0..3).for_each(|_| {
-        original.learn(&[Ballot::plain(0, true)], &[Standing::default()], &mut Memory::default())
+        original.learn(&[Ballot::plain(0, true)], &[Standing::default()], &mut Memory::default());
     });
     assert_ne!(original.digest(), fresh);
     let resumed = rule_of();

@@ -195,6 +195,7 @@ impl Batch {
         self.end_series()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the caller is done with the list")]
     fn round(&mut self, todo: Vec<u32>, first: Option<(Simulation, Instant)>) -> Result<(), RunnerError> {
         let mut order: Vec<PlannedRun> = todo.iter().map(|run| self.numbering.run(*run)).collect();
         let work_of = |run: &PlannedRun| self.shared.campaign.outline(run.configuration).work;

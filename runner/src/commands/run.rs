@@ -209,9 +209,9 @@ pub(super) fn finish(
     results::write(batch.folder(), &batch.journal(), batch.numbering(), campaign.len())?;
     done?;
     if json {
-        print_json(&batch, campaign)?
+        print_json(&batch, campaign)?;
     } else {
-        show(&batch, campaign)?
+        show(&batch, campaign)?;
     }
     exit(&batch, shard)
 }
@@ -272,13 +272,14 @@ fn exit(batch: &Batch, shard: Option<Shard>) -> Result<Exit, RunnerError> {
     let mine = (0..batch.numbering().len()).filter(|run| shard.is_none_or(|s| s.has(*run)));
     let mut exit = Exit::Ok;
     for status in mine.map(|run| journal.status(run)) {
+        #[expect(clippy::match_same_arms, reason = "two different reasons, each with its condition")]
         match status {
             Some(Status::Ok) => {}
             Some(Status::Failed | Status::Timeout) if exit == Exit::Ok => exit = Exit::RunFailed,
             Some(Status::Failed | Status::Timeout) => {}
             // Not begun after a failure with `--on-error stop` is no interruption.
             None if !crate::run::INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) => {
-                exit = Exit::RunFailed
+                exit = Exit::RunFailed;
             }
             Some(Status::Interrupted) | None => return Ok(Exit::Interrupted),
         }

@@ -73,7 +73,7 @@ pub fn swarm(args: &SwarmArgs) -> Result<Exit, RunnerError> {
             let cases =
                 text.lines().map(|l| l.split('#').next().unwrap_or("").trim()).filter(|l| !l.is_empty());
             cases
-                .map(|line| line.parse::<u64>())
+                .map(str::parse::<u64>)
                 .collect::<Result<Vec<u64>, _>>()
                 .map_err(|error| RunnerError::BadFolder { path: file.clone(), problem: error.to_string() })?
         }

@@ -308,10 +308,10 @@ fn sensitivity(out: &mut String, g: &Gathered) {
 
 fn provenance(out: &mut String, g: &Gathered) {
     let manifest = serde_json::to_string_pretty(&g.manifest).expect("a manifest is plain data");
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<h2>Provenance</h2><p>Fingerprint of all runs, in plan order (BLAKE3 of their fingerprints):<br>\
-         <code class=\"hash\">{}</code></p><details><summary>Manifest</summary><pre>{}</pre></details>\n",
+         <code class=\"hash\">{}</code></p><details><summary>Manifest</summary><pre>{}</pre></details>",
         g.fingerprint,
         escape(&manifest)
     );

@@ -14,7 +14,7 @@ fn families(nodes: u32, k: u32, p: f64, seed: u64) -> Vec<(&'static str, Graph)>
     let s = &mut stream(seed);
     let k = k.clamp(2, nodes - 1);
     let even = (k - k % 2).max(2);
-    let regular = if nodes % 2 == 0 || k % 2 == 0 { k } else { k - 1 };
+    let regular = if nodes.is_multiple_of(2) || k.is_multiple_of(2) { k } else { k - 1 };
     let regions = region::in_turn(nodes, 1 + k % 4);
     vec![
         ("regular", topology::regular(nodes, regular, s)),

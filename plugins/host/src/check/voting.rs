@@ -155,6 +155,7 @@ impl Story for VotingStory {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes its error by value")]
 fn says(fault: Fault) -> String {
     fault.to_string()
 }
