@@ -1,6 +1,6 @@
 //! Closed forms and published figures, measured by simulation: `runner selftest`, and the tests.
 //!
-//! A [`Check`] is a quantity whose exact value is known, where that is from, and a way to measure it with the program's
+//! A `Check` is a quantity whose exact value is known, where that is from, and a way to measure it with the program's
 //! own parts: rules decide polls, detectors score streams, rumours spread over graphs. [`run`] measures all of them,
 //! each with a random stream of its own, so that results depend on the seed and the effort alone. A check misses if it
 //! is further from the exact value than four standard errors and the check's own slack (what the published figure was

@@ -248,10 +248,11 @@ impl LedgerStore for SledStore {
             held.bytes += key.len() + value.len();
             held.pairs.insert(key.to_vec(), value.to_vec());
         }
-        let full = held.bytes > HELD_BYTES_MAX;
+        // The first batch makes a ledger of the folder; from then on it can be opened, whatever happens.
+        let due = held.bytes > HELD_BYTES_MAX || self.size == 0;
         self.size = batch.stored_head().head.size;
         self.unsynced_batches += 1;
-        if full || self.unsynced_batches >= self.durability.batches_between_syncs() {
+        if due || self.unsynced_batches >= self.durability.batches_between_syncs() {
             self.sync()?;
         }
         Ok(())
