@@ -85,17 +85,17 @@ mod tests {
             let member = Member { population: 0, controller: AgentId(agent) };
             Behaviour((agent % 2 == 1).then_some(member))
         };
-        let victims = |_: &Adversary| (0..agents).filter(|agent| agent % 2 == 0).map(AgentId).collect();
+        let victims = |_: &Adversary| (0..agents - 2).filter(|agent| agent % 2 == 0).map(AgentId).collect();
         let populations = Populations::new(1, &[words], (0..agents).map(of).collect(), victims);
         let eclipsed = Eclipsed::draw(&populations, agents, &Streams::from_seed(3));
-        let cut = (0..agents - 2).step_by(2).filter(|victim| eclipsed.between(AgentId(*victim), honest));
-        let count = cut.clone().count();
-        // 500 ± 4·sqrt(2000·3/16); the honest one at the other end may be cut off itself.
-        if eclipsed.between(honest, AgentId(0)) && !cut.clone().any(|victim| victim == 0) {
-            assert_eq!(count, 1999, "whoever is cut off hears nobody honest");
-        } else {
-            assert!((423..=577).contains(&count), "{count}");
-            let victim = AgentId(cut.min().expect("some are cut off"));
+        let cut: Vec<AgentId> = (0..agents - 2)
+            .step_by(2)
+            .map(AgentId)
+            .filter(|victim| eclipsed.between(*victim, honest))
+            .collect();
+        // 1999 victims: 500 ± 4·sqrt(1999·3/16).
+        assert!((423..=577).contains(&cut.len()), "{}", cut.len());
+        for victim in cut {
             assert!(
                 eclipsed.between(honest, victim) && !eclipsed.between(victim, liar),
                 "both ways, but for liars"
