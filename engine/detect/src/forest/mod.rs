@@ -253,7 +253,7 @@ impl IsolationForest {
         rng: &mut Stream,
         scratch: &mut FitScratch,
     ) -> bool {
-        scratch.draw(rng);
+        scratch.draw(rows, rng);
         if check_drawn && !scratch.is_sample_finite(rows) {
             return false;
         }
