@@ -1,7 +1,7 @@
 //! The run record: what a run was and what came of it, the same in `--json`, `runs.csv` and goldens.
 
 use phalanx_sim::summary::{
-    CampaignSummary, Consensus, Detection, Network, Plugins, Sharing, Signatures, Summary, TimeToDetect,
+    CampaignSummary, Consensus, Detection, Network, Opinions, Plugins, Sharing, Signatures, Summary, TimeToDetect,
     Trust, Warnings,
 };
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,9 @@ pub struct RunRecord {
     /// Who could have warned whom, where flow logs are replayed by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<Warnings>,
+    /// What all agents together think of all flows, where the scenario asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinions: Option<Opinions>,
     /// The same by campaign.
     pub campaigns: Vec<CampaignSummary>,
     /// Speed and size. Not part of the result: goldens and `runs.csv` leave it out.
@@ -119,6 +122,7 @@ impl RunRecord {
             sharing: None,
             plugins: None,
             warnings: None,
+            opinions: None,
             campaigns: Vec::new(),
             timing: None,
         }
@@ -136,6 +140,7 @@ impl RunRecord {
             sharing,
             plugins,
             warnings,
+            opinions,
             campaigns,
         } = summary;
         self.status = Status::Ok;
@@ -150,6 +155,7 @@ impl RunRecord {
         self.sharing = Some(sharing);
         self.plugins = plugins;
         self.warnings = warnings;
+        self.opinions = opinions;
         self.campaigns = campaigns;
     }
 

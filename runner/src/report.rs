@@ -229,6 +229,16 @@ fn blocks(record: &RunRecord) -> Vec<(&'static str, Vec<Cell>)> {
             ],
         ));
     }
+    if let Some(o) = &record.opinions {
+        blocks.push((
+            "ROC-AUC, all flows",
+            vec![
+                ("mean alone", share(o.alone_mean_roc_auc)),
+                ("worst alone", share(o.alone_worst_roc_auc)),
+                ("mean of scores", share(o.together_roc_auc)),
+            ],
+        ));
+    }
     if let Some(w) = &record.warnings {
         blocks.push(("early warning", warned(w)));
     }

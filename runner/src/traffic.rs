@@ -199,6 +199,7 @@ fn partition(split: &Split) -> Result<Partition, RunnerError> {
         Split::Iid => Partition::Iid,
         Split::RoundRobin => Partition::RoundRobin,
         Split::ByColumn(column) => Partition::ByColumn(column.clone()),
+        Split::SortedBy(column) => Partition::SortedBy(column.clone()),
         Split::ByFile => Partition::ByFile,
         Split::ByHost => Partition::ByHost,
         Split::BySubnet { bits } => Partition::BySubnet(*bits),

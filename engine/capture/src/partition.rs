@@ -20,6 +20,9 @@ pub enum Partition {
     /// Every category of this column belongs to one agent: agents see different parts of the world. Flow records
     /// have the columns `protocol`, `service`, `state` and `label`.
     ByColumn(String),
+    /// Sorted by a column as of [`Partition::ByColumn`], then cut into equal stretches: agents see few categories each,
+    /// also where there are more agents than categories.
+    SortedBy(String),
     /// Every file belongs to one agent, in turn: for logs of one sensor each. Only [`crate::load_flows`] knows files.
     ByFile,
     /// Consecutive stretches of equal size: of flow records by their start, of other rows by their order.
@@ -102,6 +105,7 @@ impl Partition {
                 (deal(benign_first(train), agents, None), deal(in_order(replay), agents, None))
             }
             Self::ByColumn(column) => by_column(column, train, replay, agents)?,
+            Self::SortedBy(column) => sorted_by(column, train, replay, agents)?,
             Self::ByFile => return Err(PartitionError::NoSuchField("a file of its own")),
             Self::ByTime => (stretches(benign_first(train), agents), stretches(in_order(replay), agents)),
             Self::ByHost => by_address(32, train, replay, agents)?,
@@ -158,7 +162,7 @@ impl Partition {
             Self::ByFile => Err(PartitionError::NoSuchField("a file of its own")),
             Self::ByHost => flows_by_address(32, flows, agents),
             Self::BySubnet(bits) => flows_by_address(*bits, flows, agents),
-            Self::ByColumn(column) => {
+            Self::ByColumn(column) | Self::SortedBy(column) => {
                 let name: fn(&FlowRecord) -> Option<String> = match column.as_str() {
                     "protocol" => |flow| flow.protocol.map(|protocol| protocol.0.to_string()),
                     "service" => |flow| flow.service.as_deref().map(str::to_owned),
@@ -170,6 +174,11 @@ impl Partition {
                     }
                 };
                 let names: Vec<Option<String>> = flows.iter().map(name).collect();
+                if matches!(self, Self::SortedBy(_)) {
+                    let [mut rows] = all();
+                    rows.sort_by_key(|row| &names[*row as usize]);
+                    return Ok(stretches([rows], agents));
+                }
                 by_category(column, &names, agents)
             }
             Self::Dirichlet(alpha) => {
@@ -375,6 +384,53 @@ fn by_column(
         (0..records.rows()).map(|row| agent_of_code[usize::from(records.codes(row)[column])]).collect()
     };
     Ok((rows(train, train_column), rows(replay, replay_column)))
+}
+
+/// Benign training rows in the order of their category, cut into equal stretches; the other rows of a category go to the
+/// agents that learn from it, in proportion, those of a category without such rows to the agent next in the order.
+fn sorted_by(
+    column: &str,
+    train: &Records,
+    replay: &Records,
+    agents: u32,
+) -> Result<(Vec<AgentId>, Vec<AgentId>), PartitionError> {
+    let position = |records: &Records| {
+        let found = records.categorical.iter().position(|name| name == column);
+        found.ok_or_else(|| PartitionError::UnknownColumn {
+            column: column.to_owned(),
+            known: records.categorical.clone(),
+        })
+    };
+    let names = |records: &Records| -> Result<Vec<String>, PartitionError> {
+        let column = position(records)?;
+        let name = |row: usize| records.categories(column)[usize::from(records.codes(row)[column])].clone();
+        Ok((0..records.rows()).map(name).collect())
+    };
+    let (train_names, replay_names) = (names(train)?, names(replay)?);
+    // By category: benign training rows, other training rows, replay rows.
+    let mut rows: BTreeMap<&str, [Vec<usize>; 3]> = BTreeMap::new();
+    for (row, name) in train_names.iter().enumerate() {
+        rows.entry(name).or_default()[usize::from(!train.is_benign(row))].push(row);
+    }
+    for (row, name) in replay_names.iter().enumerate() {
+        rows.entry(name).or_default()[2].push(row);
+    }
+    let total = rows.values().map(|[benign, ..]| benign.len()).sum::<usize>().max(1);
+    let agent = |place: usize| AgentId((place.min(total - 1) as u64 * u64::from(agents) / total as u64) as u32);
+    let mut assigned = (vec![AgentId(0); train.rows()], vec![AgentId(0); replay.rows()]);
+    let mut before = 0;
+    for [benign, others, replayed] in rows.values() {
+        let give = |rows: &[usize], target: &mut [AgentId]| {
+            for (k, row) in rows.iter().enumerate() {
+                target[*row] = agent(before + k * benign.len() / rows.len());
+            }
+        };
+        give(benign, &mut assigned.0);
+        give(others, &mut assigned.0);
+        give(replayed, &mut assigned.1);
+        before += benign.len();
+    }
+    Ok(assigned)
 }
 
 /// Every agent needs something to learn from.

@@ -30,6 +30,7 @@ mod known;
 mod learn;
 mod mail;
 pub mod network;
+mod opinion;
 mod overlay;
 mod phase;
 mod plan;

@@ -12,6 +12,7 @@ use crate::distribution::Distribution;
 use crate::known::Known;
 use crate::mail::Mail;
 use crate::network::Fabric;
+use crate::opinion::Opinions;
 use crate::overlay::{Eclipsed, Overlay};
 use crate::plan::{Now, Plan, Plugins};
 use crate::record::TickRecord;
@@ -82,7 +83,10 @@ impl Simulation {
         let genesis = Fingerprint::genesis(
             format!("{}\n{}", env!("CARGO_PKG_VERSION"), plan.scenario.identity()).as_bytes(),
         );
-        world.insert_resource(Tally::new(genesis, plan.campaigns.len()));
+        let mut tally = Tally::new(genesis, plan.campaigns.len());
+        let asked = matches!(&scenario.traffic, Traffic::Capture(capture) if capture.second_opinions);
+        tally.opinions = asked.then(Opinions::default);
+        world.insert_resource(tally);
         world.insert_resource(Siege::new(&scenario.campaigns, plan.agents, &plan.streams));
         world.insert_resource(Mail::new(links, eclipsed));
         world.insert_resource(overlay);
@@ -170,6 +174,7 @@ impl Simulation {
         tally.summarise(&mut summary);
         let plugins = &self.world.resource::<Plan>().plugins;
         summary.plugins = (plugins.detector.is_some() || plugins.rule.is_some()).then(|| tally.plugins());
+        summary.opinions = tally.opinions.as_ref().map(Opinions::summary);
         let source = self.world.resource::<Source>();
         if agents.first().is_some_and(|row| source.starts_us(row.0.0, Tick(0)).is_some()) {
             summary.warnings = Some(tally.warnings.summary(source.names()));

@@ -27,6 +27,9 @@ pub struct Summary {
     /// Who could have warned whom, if flows are replayed by time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub warnings: Option<Warnings>,
+    /// What all agents together think of all flows, if the scenario asks for second opinions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opinions: Option<Opinions>,
     /// The same by campaign (or attack family, or label of a capture), in the scenario's order.
     pub campaigns: Vec<CampaignSummary>,
 }
@@ -173,6 +176,20 @@ pub struct Warnings {
     pub lead_p50: Option<f64>,
     /// The same by agent, in their order; agents without attacking flows are left out.
     pub hosts: Vec<HostWarnings>,
+}
+
+/// All agents' detectors on all flows: what exchanging scores is worth over any one of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Opinions {
+    /// Area under the ROC curve of the mean of all agents' scores, each calibrated to mean 0 and deviation 1 over what
+    /// its agent learned from.
+    pub together_roc_auc: Option<f64>,
+    /// Average precision of the same.
+    pub together_average_precision: Option<f64>,
+    /// Mean over agents of the area under the ROC curve of one detector alone.
+    pub alone_mean_roc_auc: Option<f64>,
+    /// The least of these.
+    pub alone_worst_roc_auc: Option<f64>,
 }
 
 /// One agent's share of it.

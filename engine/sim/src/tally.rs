@@ -13,6 +13,7 @@ use crate::agent::{Blocked, signature_words};
 use crate::distribution::Distribution;
 use crate::mail::{Letter, Mail};
 use crate::record::{TickCounts, TickRecord, TrustChange};
+use crate::opinion::Opinions;
 use crate::summary;
 use crate::warning::Warnings;
 
@@ -42,6 +43,8 @@ pub(crate) struct Tally {
     pub(crate) counts: TickCounts,
     /// This tick's digest.
     pub(crate) digest: TickDigest,
+    /// What all agents think of all flows, if the scenario asks for it.
+    pub(crate) opinions: Option<Opinions>,
     /// Who could have warned whom.
     pub(crate) warnings: Warnings,
     fingerprint: Fingerprint,
@@ -90,6 +93,7 @@ impl Tally {
             plugins: Vec::new(),
             counts: TickCounts::default(),
             digest: TickDigest::default(),
+            opinions: None,
             warnings: Warnings::default(),
             fingerprint: genesis,
             totals: Totals {

@@ -9,6 +9,7 @@ use crate::agent::{
     Batch, Blacklist, Blocked, Detector, Encounters, Evidence, Identity, Inbox, Infection, Model,
 };
 use crate::mail::Mail;
+use crate::opinion::Judge;
 use crate::plan::{Now, Plan};
 use crate::standing::Standings;
 use crate::tally::Tally;
@@ -83,6 +84,22 @@ pub(crate) fn measure(
         }
     }
     tally.warnings.add(now.0, &mut attacked);
+    if let Some(opinions) = &mut tally.opinions {
+        let (mut flows, mut anomalous) = (Vec::new(), Vec::new());
+        for (_, batch, ..) in &rows {
+            flows.extend_from_slice(batch.flows.features());
+            anomalous.extend(batch.flows.truth().iter().map(|truth| truth.reveal().is_some()));
+        }
+        let judges: Vec<Judge<'_>> = rows
+            .iter()
+            .map(|(_, _, detector, model, ..)| Judge {
+                detector: detector.scorer.detector(),
+                window: model.window.features(),
+                since: detector.since,
+            })
+            .collect();
+        opinions.add(&judges, &flows, &anomalous);
+    }
     tally.mail(&mail);
     mail.advance();
 }

@@ -184,6 +184,10 @@ pub struct Capture {
     pub map: String,
     /// How records are divided over agents.
     pub split: Split,
+    /// Whether every agent's detector judges all flows, to tell what exchanging scores would be worth. Costs agents times
+    /// as much scoring, and changes nothing else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub second_opinions: bool,
 }
 
 impl Default for Capture {
@@ -194,6 +198,7 @@ impl Default for Capture {
             train: "KDDTrain+_20Percent.txt.gz".to_owned(),
             map: "nsl_kdd".to_owned(),
             split: Split::ByColumn("service".to_owned()),
+            second_opinions: false,
         }
     }
 }
@@ -208,6 +213,9 @@ pub enum Split {
     /// By the value of a categorical column, so that an agent sees few kinds of traffic. Flows have the columns
     /// `protocol`, `service`, `state` and `label`.
     ByColumn(String),
+    /// Sorted by the value of a column, then cut into equal stretches: few kinds of traffic an agent, also where there
+    /// are more agents than values.
+    SortedBy(String),
     /// File i to agent i mod agents, for `files` of one sensor each.
     ByFile,
     /// Every host belongs to one agent.
