@@ -1,8 +1,8 @@
 //! The run record: what a run was and what came of it, the same in `--json`, `runs.csv` and goldens.
 
 use phalanx_sim::summary::{
-    CampaignSummary, Consensus, Detection, Network, Opinions, Plugins, Sharing, Signatures, Summary, TimeToDetect,
-    Trust, Warnings,
+    CampaignSummary, Consensus, Detection, Network, Opinions, Plugins, Sharing, Signatures, Summary,
+    TimeToDetect, Trust, Warnings,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

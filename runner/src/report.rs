@@ -43,6 +43,15 @@ const KEY_FIGURES: [(&str, &str, usize); 5] = [
     ("KiB sent", "network.bytes", 1),
 ];
 
+/// The same where all agents judge all flows: areas under the ROC curve.
+const OPINIONS: [(&str, &str, usize); 5] = [
+    ("F1", "detection.f1", 3),
+    ("AUC alone", "opinions.alone_mean_roc_auc", 3),
+    ("worst alone", "opinions.alone_worst_roc_auc", 3),
+    ("mean of scores", "opinions.together_roc_auc", 3),
+    ("confirmed", "signatures.confirmed", 1),
+];
+
 /// The report of several runs: a line a run if they are few, then a line a configuration with means and half-widths
 /// of their 95 % intervals; of a single configuration all figures.
 #[must_use]
@@ -74,12 +83,14 @@ pub fn campaign(
         }
         return text;
     }
-    let headings: String = KEY_FIGURES.iter().map(|(name, ..)| format!(" {name:>15}")).collect();
+    let asked = configurations.iter().flatten().any(|s| s.metric.starts_with("opinions."));
+    let figures = if asked { OPINIONS } else { KEY_FIGURES };
+    let headings: String = figures.iter().map(|(name, ..)| format!(" {name:>15}")).collect();
     text += &style.dim(&format!("{:>5} {:>4}{headings}  {}", "conf", "n", "parameters"));
     text.push('\n');
     for statistics in configurations {
         let Some(first) = statistics.first() else { continue };
-        let figures: String = KEY_FIGURES
+        let figures: String = figures
             .iter()
             .map(|(_, metric, digits)| {
                 let scale = if *metric == "network.bytes" { 1024.0 } else { 1.0 };
@@ -231,11 +242,11 @@ fn blocks(record: &RunRecord) -> Vec<(&'static str, Vec<Cell>)> {
     }
     if let Some(o) = &record.opinions {
         blocks.push((
-            "ROC-AUC, all flows",
+            "all opinions",
             vec![
-                ("mean alone", share(o.alone_mean_roc_auc)),
-                ("worst alone", share(o.alone_worst_roc_auc)),
-                ("mean of scores", share(o.together_roc_auc)),
+                ("AUC alone", share(o.alone_mean_roc_auc)),
+                ("worst", share(o.alone_worst_roc_auc)),
+                ("shared", share(o.together_roc_auc)),
             ],
         ));
     }

@@ -405,7 +405,7 @@ pub enum PartitionError {
     /// Some agent would have nothing to learn from.
     #[error(
         "{agents} agents cannot divide the {categories} values of {column:?} that have benign training rows; \
-         use at most {categories} agents, or the Iid partition"
+         use at most {categories} agents, or the partition SortedBy or Iid"
     )]
     TooFewCategories {
         /// The dividing column.

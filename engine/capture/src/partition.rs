@@ -80,7 +80,8 @@ impl Partition {
     ///
     /// `Iid` and `RoundRobin` deal the benign training rows before the others, so that agents learn from equally
     /// many (one more or less), and replay rows without regard to their truth.
-    /// `ByColumn` takes categories by falling count of benign training rows (ties by name) and gives each to the
+    /// `SortedBy` cuts the benign training rows, sorted by category, into equal stretches; all other rows of a category are
+    /// spread over the agents that learn from it. `ByColumn` takes categories by falling count of benign training rows (ties by name) and gives each to the
     /// agent with the fewest so far; then those without benign training rows, by falling count of replay rows,
     /// each to the agent with the fewest of these. Ties go to the lower agent.
     ///
@@ -416,7 +417,8 @@ fn sorted_by(
         rows.entry(name).or_default()[2].push(row);
     }
     let total = rows.values().map(|[benign, ..]| benign.len()).sum::<usize>().max(1);
-    let agent = |place: usize| AgentId((place.min(total - 1) as u64 * u64::from(agents) / total as u64) as u32);
+    let agent =
+        |place: usize| AgentId((place.min(total - 1) as u64 * u64::from(agents) / total as u64) as u32);
     let mut assigned = (vec![AgentId(0); train.rows()], vec![AgentId(0); replay.rows()]);
     let mut before = 0;
     for [benign, others, replayed] in rows.values() {

@@ -150,3 +150,19 @@ fn partitions_that_cannot_be() {
     assert_eq!(written, "Dirichlet(0.5)");
     assert!(ron::from_str::<Partition>("Dirichlet(-0.5)").is_err());
 }
+
+/// More agents than categories: equal stretches of what is sorted by category, whose other rows follow.
+#[test]
+fn sorted_by_column_cuts_equal_stretches() {
+    let row = |kind: &str, class: &str| format!("80,1,2,3,{kind},{class}\n");
+    let train = ["b", "a", "b", "a", "b", "b"].map(|kind| row(kind, "ok")).concat() + &row("c", "scan");
+    let train = read(HEADER.to_owned() + &train, "").unwrap();
+    let replay = read(HEADER.to_owned() + &["b", "c", "a", "b"].map(|kind| row(kind, "scan")).concat(), "");
+    let split = Partition::SortedBy("kind".to_owned());
+    let assigned = split.assign(&train, &replay.unwrap(), 3, &Streams::from_seed(1)).unwrap();
+    let agents = |list: &[phalanx_core::AgentId]| list.iter().map(|agent| agent.0).collect::<Vec<_>>();
+    // Benign rows by kind: a a | b b | b b.
+    assert_eq!(agents(&assigned.train), [1, 0, 1, 0, 2, 2, 2]);
+    assert_eq!(agents(&assigned.replay), [1, 2, 0, 2]);
+    assert!(assigned.untrained.is_empty());
+}

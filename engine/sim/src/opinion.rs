@@ -3,7 +3,6 @@
 //! What sharing is worth when agents see different parts of the world: the mean of all agents' calibrated scores against
 //! the mean and the worst of their detectors alone, all judged on the same flows. Nobody acts on it.
 
-use phalanx_core::Tick;
 use phalanx_detect::{Detector, ScoreHistogram};
 use rayon::prelude::*;
 
@@ -14,17 +13,19 @@ pub(crate) struct Judge<'a> {
     pub(crate) detector: &'a dyn Detector,
     /// Training flows, row-major.
     pub(crate) window: &'a [f32],
-    /// Since when the detector has been in use.
-    pub(crate) since: Tick,
 }
 
 /// Mean and standard deviation of a detector's scores of its own training flows.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
-    since: Tick,
+    /// Digest of the detector that it holds for.
+    digest: u64,
     mean: f64,
     sd: f64,
 }
+
+/// A detector that finds all its training flows alike still divides by something.
+const SD_MIN: f64 = 1e-9;
 
 impl Scale {
     fn of(judge: &Judge<'_>) -> Self {
@@ -32,7 +33,7 @@ impl Scale {
         let mean = phalanx_core::maths::mean(&scores).unwrap_or(0.0);
         let squares: Vec<f64> = scores.iter().map(|s| (s - mean) * (s - mean)).collect();
         let sd = phalanx_core::maths::mean(&squares).unwrap_or(0.0).sqrt();
-        Self { since: judge.since, mean, sd: sd.max(1e-9) }
+        Self { digest: judge.detector.digest(), mean, sd: sd.max(SD_MIN) }
     }
 }
 
@@ -50,7 +51,11 @@ impl Opinions {
         self.alone.resize_with(judges.len(), ScoreHistogram::default);
         let known = std::mem::take(&mut self.scales);
         let fresh = |i: usize, judge: &Judge<'_>| {
-            known.get(i).copied().filter(|scale| scale.since == judge.since).unwrap_or_else(|| Scale::of(judge))
+            known
+                .get(i)
+                .copied()
+                .filter(|scale| scale.digest == judge.detector.digest())
+                .unwrap_or_else(|| Scale::of(judge))
         };
         let judged: Vec<(Scale, Vec<f64>)> = judges
             .par_iter()

@@ -12,8 +12,8 @@ use phalanx_detect::{Confusion, ScoreHistogram};
 use crate::agent::{Blocked, signature_words};
 use crate::distribution::Distribution;
 use crate::mail::{Letter, Mail};
-use crate::record::{TickCounts, TickRecord, TrustChange};
 use crate::opinion::Opinions;
+use crate::record::{TickCounts, TickRecord, TrustChange};
 use crate::summary;
 use crate::warning::Warnings;
 

@@ -95,7 +95,6 @@ pub(crate) fn measure(
             .map(|(_, _, detector, model, ..)| Judge {
                 detector: detector.scorer.detector(),
                 window: model.window.features(),
-                since: detector.since,
             })
             .collect();
         opinions.add(&judges, &flows, &anomalous);

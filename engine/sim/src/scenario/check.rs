@@ -165,6 +165,13 @@ impl Scenario {
             Traffic::Capture(capture) if capture.path.is_empty() => {
                 fail("traffic.capture.path", "no file named: give --set traffic.capture.path=FILE".to_owned())
             }
+            Traffic::Capture(capture)
+                if capture.second_opinions && matches!(self.detector, Detector::Plugin(_)) =>
+            {
+                let message =
+                    "a plugin judges the flows of its agent alone: use a native detector, or leave it out";
+                fail("traffic.capture.second_opinions", message.to_owned())
+            }
             Traffic::Capture(capture) => check_capture(capture),
         }
     }

@@ -9,6 +9,8 @@ const AGENT_BYTES: u64 = 4096;
 const BASE_BYTES: u64 = 32 << 20;
 /// Roles of synthetic hosts, each of which may have a model.
 const ROLES: u64 = 4;
+/// Scores of one detector by value, for second opinions.
+const HISTOGRAM_BYTES: u64 = 1 << 20;
 /// A capture's width is known once it is read; this is that of NSL-KDD with all its categories, rounded up.
 const CAPTURE_WIDTH: u64 = 128;
 
@@ -50,6 +52,10 @@ impl Scenario {
         // Its list of edges and both their ends, while the graph is drawn.
         let graph = 16 * self.edges() as u64 + 16 * agents;
         let per_agent = AGENT_BYTES.saturating_add(window).saturating_add(batch);
+        let opinions = match &self.traffic {
+            Traffic::Capture(capture) if capture.second_opinions => agents.saturating_mul(HISTOGRAM_BYTES),
+            _ => 0,
+        };
         let models = match self.model.owner {
             Owner::Agent => agents,
             Owner::Role => agents.min(ROLES),
@@ -58,6 +64,7 @@ impl Scenario {
             .saturating_mul(per_agent)
             .saturating_add(models.saturating_mul(model))
             .saturating_add(mail)
+            .saturating_add(opinions)
             .saturating_add(graph)
             .saturating_add(BASE_BYTES)
     }
