@@ -105,7 +105,7 @@ pub(super) fn apply(
         };
         let Target { steps, value } =
             probe::follow::<Scenario>(path, raw, &tree).map_err(|(path, problem)| error(path, problem))?;
-        let path = steps.iter().map(|s| s.segment()).collect::<Vec<_>>().join(".");
+        let path = steps.iter().map(Step::segment).collect::<Vec<_>>().join(".");
         if path == "extends" {
             return Err(error(path, Problem::FileOnly));
         }
@@ -144,25 +144,26 @@ fn missing(error: &serde_json::Error) -> Problem {
 fn set(tree: &mut Value, steps: &[Step], value: Value) {
     let mut target = tree;
     for step in steps {
-        target = match *step {
-            Step::Field(name) => object(target).entry(name).or_insert(Value::Null),
+        target = match step {
+            Step::Field(name) => object(target).entry(*name).or_insert(Value::Null),
+            Step::Key(name) => object(target).entry(name.clone()).or_insert(Value::Null),
             Step::Variant(name) => {
                 let variant = object(target);
-                if !variant.contains_key(name) {
+                if !variant.contains_key(*name) {
                     variant.clear();
                 }
-                variant.entry(name).or_insert_with(|| Value::Object(Map::new()))
+                variant.entry(*name).or_insert_with(|| Value::Object(Map::new()))
             }
             Step::Element(index) => {
                 if !target.is_array() {
                     *target = Value::Array(Vec::new());
                 }
                 let items = target.as_array_mut().expect("made an array above");
-                if index >= items.len() {
+                if *index >= items.len() {
                     items.push(Value::Null);
                 }
                 let last = items.len() - 1;
-                &mut items[index.min(last)]
+                &mut items[(*index).min(last)]
             }
         };
     }

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use serde::de::value::{Error, StrDeserializer};
+use serde::de::value::{Error, StrDeserializer, StringDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
@@ -21,10 +21,12 @@ use super::track::Track;
 use super::tracker::Tracked;
 
 /// One step from a value to a part of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     /// Into a field of a block.
     Field(&'static str),
+    /// Into an entry of a map.
+    Key(String),
     /// Into the content of an enum's variant.
     Variant(&'static str),
     /// Into an element of a list.
@@ -33,9 +35,10 @@ pub(super) enum Step {
 
 impl Step {
     /// The step as a segment of a path.
-    pub(super) fn segment(self) -> String {
+    pub(super) fn segment(&self) -> String {
         match self {
-            Self::Field(name) => name.to_owned(),
+            Self::Field(name) => (*name).to_owned(),
+            Self::Key(name) => name.clone(),
             Self::Variant(name) => snake_case(name),
             Self::Element(index) => index.to_string(),
         }
@@ -75,7 +78,7 @@ struct Trail {
 
 impl Trail {
     fn path(&self) -> String {
-        self.steps.iter().map(|s| s.segment()).collect::<Vec<_>>().join(".")
+        self.steps.iter().map(Step::segment).collect::<Vec<_>>().join(".")
     }
 }
 
@@ -112,8 +115,9 @@ impl<'p> Probe<'p> {
     }
 
     fn step(self, step: Step) -> Self {
-        let lower = self.lower.and_then(|value| match step {
+        let lower = self.lower.and_then(|value| match &step {
             Step::Field(name) | Step::Variant(name) => value.get(name),
+            Step::Key(name) => value.get(name),
             Step::Element(index) => value.get(index),
         });
         self.trail.borrow_mut().steps.push(step);
@@ -127,9 +131,8 @@ impl<'p> Probe<'p> {
     fn field<V: Visitor<'p>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         let wanted = self.names[0];
         match fields.iter().copied().find(|name| same_name(name, wanted)) {
-            Some(name) => {
-                visitor.visit_map(OneField { name: Some(name), probe: self.step(Step::Field(name)) })
-            }
+            Some(name) => visitor
+                .visit_map(OneField { name: Some(name.to_owned()), probe: self.step(Step::Field(name)) }),
             None => self.fail(Problem::UnknownField { found: wanted.to_owned(), names: owned(fields) }),
         }
     }
@@ -180,7 +183,6 @@ impl<'p> Deserializer<'p> for Probe<'p> {
     type Error = Error;
 
     scalars! {
-        deserialize_any: "a single value",
         deserialize_bool: "true or false",
         deserialize_i8: "a number",
         deserialize_i16: "a number",
@@ -193,6 +195,28 @@ impl<'p> Deserializer<'p> for Probe<'p> {
         deserialize_f32: "a number",
         deserialize_f64: "a number",
         deserialize_char: "a character",
+    }
+
+    // A type that takes whatever comes, such as a plugin's setting: what is neither number nor flag is text.
+    fn deserialize_any<V: Visitor<'p>>(self, visitor: V) -> Result<V::Value, Error> {
+        if !self.at_end() {
+            return self.fail(Problem::NoFields { kind: "a single value" });
+        }
+        let raw = self.raw.trim();
+        if raw.starts_with(['"', '(', '[', '{']) || raw.parse::<bool>().is_ok() || raw.parse::<f64>().is_ok()
+        {
+            return read_here!(self, deserialize_any, visitor);
+        }
+        let value = visitor.visit_str(self.raw)?;
+        self.close(Ok((value, Value::from(self.raw))))
+    }
+
+    fn deserialize_map<V: Visitor<'p>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Some(name) = self.names.first() else {
+            return read_here!(self, deserialize_map, visitor);
+        };
+        let name = (*name).to_owned();
+        visitor.visit_map(OneField { name: Some(name.clone()), probe: self.step(Step::Key(name)) })
     }
 
     fn deserialize_string<V: Visitor<'p>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -272,7 +296,7 @@ impl<'p> Deserializer<'p> for Probe<'p> {
 
     serde::forward_to_deserialize_any! {
         <V: Visitor<'p>>
-        i128 u128 bytes byte_buf unit unit_struct tuple tuple_struct map identifier ignored_any
+        i128 u128 bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -285,7 +309,7 @@ fn join(path: &str, below: &str) -> String {
 }
 
 struct OneField<'p> {
-    name: Option<&'static str>,
+    name: Option<String>,
     probe: Probe<'p>,
 }
 
@@ -294,7 +318,7 @@ impl<'p> MapAccess<'p> for OneField<'p> {
 
     fn next_key_seed<S: DeserializeSeed<'p>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         let Some(name) = self.name.take() else { return Ok(None) };
-        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        let name: StringDeserializer<Error> = name.into_deserializer();
         seed.deserialize(name).map(Some)
     }
 

@@ -200,6 +200,7 @@ fn wanted_in_words(wanted: Wanted) -> String {
     match wanted {
         Wanted::Scalar => "a value".to_owned(),
         Wanted::Struct => "a block `( field: value, … )`".to_owned(),
+        Wanted::Map => "names and values `{ \"name\": value, … }`".to_owned(),
         Wanted::Enum(names) => format!("one of {}", names.join(", ")),
         Wanted::List => "a list `[ … ]`".to_owned(),
     }

@@ -10,6 +10,8 @@ pub(super) enum Wanted {
     Scalar,
     /// `( field: value, … )`.
     Struct,
+    /// `{ "name": value, … }`.
+    Map,
     /// One of these names.
     Enum(&'static [&'static str]),
     /// `[ …, … ]`.

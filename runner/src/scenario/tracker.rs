@@ -86,7 +86,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Tracked<'_, D> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.track.arrive(Wanted::Struct)?;
+        self.track.arrive(Wanted::Map)?;
         let (inner, watch) = self.watch(visitor);
         inner.deserialize_map(watch)
     }
@@ -423,8 +423,17 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for KeyText<'_, D> {
         self.inner.deserialize_identifier(KeyVisitor { visitor, name: self.name })
     }
 
+    // The keys of a map are texts, in quotes; the names of fields and variants are not.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_str(KeyVisitor { visitor, name: self.name })
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_str(visitor)
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf option unit
         unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

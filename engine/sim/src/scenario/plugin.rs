@@ -43,7 +43,7 @@ pub struct Plugin<F: Default> {
 
 /// A setting of a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, a text, true or false")]
 pub enum Setting {
     /// True or false.
     Flag(bool),
