@@ -70,7 +70,10 @@ pub const HOSTILE_DETECTORS: &[(&str, &str, &str)] = &[
 /// The functions of an honest rule.
 const VOTING: [(&str, &str); 6] = [
     ("describe", "(i32.const 32)"),
-    ("init", "(call $ok)"),
+    (
+        "init",
+        "(if (result i32) (local.get $settings) (then (call $error (i32.const 96) (i32.const 13))) (else (call $ok)))",
+    ),
     ("decide", "(call $half (local.get $eligible) (local.get $ballots) (local.get $count))"),
     ("learn", "(i64.store (i32.const 1024) (i64.add (i64.load (i32.const 1024)) (i64.const 1))) (call $ok)"),
     ("save", "(call $list (i32.const 1024) (i32.const 8))"),
@@ -85,7 +88,11 @@ const VOTING: [(&str, &str); 6] = [
 /// The functions of an honest detector.
 const DETECTOR: [(&str, &str); 7] = [
     ("describe", "(i32.const 32)"),
-    ("init", "(i32.store (i32.const 1016) (local.get $columns)) (call $ok)"),
+    (
+        "init",
+        "(i32.store (i32.const 1016) (local.get $columns))
+         (if (result i32) (local.get $settings) (then (call $error (i32.const 96) (i32.const 13))) (else (call $ok)))",
+    ),
     (
         "fit",
         "(memory.fill (i32.const 1024) (i32.const 0) (call $size)) (call $learn (local.get $rows) (local.get $length))",

@@ -5,7 +5,7 @@
   (data (i32.const 32) "\40\00\00\00\04\00\00\00\50\00\00\00\05\00\00\00")
   (data (i32.const 64) "half")
   (data (i32.const 80) "0.1.0")
-  (data (i32.const 96) "no such state")
+  (data (i32.const 96) "no such thing")
 
   (func $alloc (export "cabi_realloc") (param $old i32) (param $was i32) (param $align i32) (param $size i32) (result i32)
     (local $at i32)

@@ -35,9 +35,9 @@ fn what_is_broken_is_named() {
         check(&Guest::mean().with("describe", "unreachable")),
         ["is a component of this contract without imports"]
     );
-    // The small guests take every setting, and any bytes of the right length as a state.
-    assert_eq!(check(&Guest::half()), ["refuses a setting that it does not know"]);
-    assert!(check(&Guest::mean()).contains(&"refuses a setting that it does not know"));
+    assert_eq!([check(&Guest::half()), check(&Guest::mean())], [[""; 0]; 2]);
+    let obliging = Guest::mean().with("init", "(i32.store (i32.const 1016) (local.get $columns)) (call $ok)");
+    assert_eq!(check(&obliging), ["refuses a setting that it does not know"]);
     // Counts its calls in what it saves, so that a state depends on how often it was asked.
     let leaky = Guest::mean().with(
         "score",
