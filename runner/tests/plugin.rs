@@ -1,0 +1,293 @@
+//! Plugins as their authors and users meet them: the command line.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::Bench;
+use phalanx_plugin_guests::{Guest, HOSTILE_DETECTORS};
+
+fn built(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/built")).join(name)
+}
+
+const EXAMPLES: [&str; 4] = ["ewma", "half-space-trees", "reputation", "robust-zscore"];
+
+#[test]
+fn the_examples_keep_every_promise() {
+    let bench = Bench::new();
+    for name in EXAMPLES {
+        let file = built(&format!("{name}.wasm"));
+        let said = bench.run(&["plugin", "check", file.to_str().unwrap()]).expect(0);
+        assert!(said.stdout.contains("keeps all"), "{}", said.stdout);
+        let said = bench.run(&["plugin", "inspect", file.to_str().unwrap()]).expect(0);
+        assert!(said.stdout.contains(&format!("plugin    {name} 0.1.0")), "{}", said.stdout);
+        assert!(said.stdout.contains("imports   none"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn a_bad_plugin_is_told_what_it_breaks() {
+    let bench = Bench::new();
+    let check = |guest: &Guest, broken: &str| {
+        bench.write("guest.wasm", guest.build());
+        let said = bench.run(&["plugin", "check", "guest.wasm"]).expect(4);
+        let told = said.stdout.lines().any(|line| line.contains("BROKEN") && line.contains(broken));
+        assert!(told, "{broken}:\n{}", said.stdout);
+    };
+    check(&Guest::hidden_counter(), "keeps no state that it does not save");
+    check(&Guest::mean().with("describe", "unreachable"), "is a component of this contract");
+    for (name, function, body) in HOSTILE_DETECTORS.iter().filter(|(_, function, _)| *function == "score") {
+        let promise =
+            if *name == "one score too few" { "answers batches of no row" } else { "without a fault" };
+        check(&Guest::mean().with(function, body), promise);
+    }
+    bench.write("notes.txt", "no plugin");
+    bench.run(&["plugin", "check", "notes.txt"]).expect(4);
+    bench.run(&["plugin", "check", "nowhere.wasm"]).expect(2);
+    let said = bench.run(&["plugin", "check", "guest.wasm", "--config", "lambda"]).expect(2);
+    assert!(said.stderr.contains("NAME=VALUE"), "{}", said.stderr);
+    let said = bench.run(&["plugin", "check", "guest.wasm", "--json"]).expect(4);
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["passed"], false);
+}
+
+#[test]
+fn a_scenario_is_pinned_and_run() {
+    let bench = Bench::new();
+    bench.write("plugins/mean.wasm", Guest::mean().build());
+    let world = "agents: 5, ticks: 6, campaigns: [(kind: PortScan, start: 2)]";
+    bench.write("a.ron", format!("({world}, detector: Plugin(path: \"plugins/mean.wasm\"))"));
+    let said = bench.run(&["run", "a.ron"]).expect(2);
+    assert!(said.stderr.contains("runner plugin pin"), "{}", said.stderr);
+    bench.run(&["plugin", "pin", "a.ron"]).expect(0);
+    let pinned = bench.read("a.ron");
+    assert!(pinned.contains("sha256: \""), "{pinned}");
+    bench.run(&["plugin", "pin", "a.ron"]).expect(0);
+    assert_eq!(bench.read("a.ron"), pinned);
+
+    let fingerprint = |threads: &str, more: &[&str]| {
+        let arguments =
+            [&["run", "a.ron", "--json", "--progress", "none", "--threads", threads], more].concat();
+        let said = bench.run(&arguments).expect(0);
+        let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(document["runs"][0]["plugins"]["faults"], 0, "{document}");
+        document["runs"][0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let one = fingerprint("1", &["--out", "one"]);
+    assert_eq!(fingerprint("3", &["--out", "three"]), one);
+    // The file's place is no part of a result.
+    let moved = bench.path("elsewhere.wasm");
+    std::fs::copy(bench.path("plugins/mean.wasm"), &moved).unwrap();
+    let set = format!("detector.plugin.path={}", moved.display());
+    assert_eq!(fingerprint("2", &["--out", "moved", "--set", &set]), one);
+
+    bench.write("plugins/mean.wasm", Guest::hidden_counter().build());
+    let said = bench.run(&["run", "a.ron", "--out", "changed"]).expect(2);
+    assert!(said.stderr.contains("SHA-256") && said.stderr.contains("plugins/mean.wasm"), "{}", said.stderr);
+    bench.write("b.ron", "(agents: 3)");
+    bench.run(&["plugin", "pin", "b.ron"]).expect(2);
+}
+
+#[test]
+fn a_hostile_plugin_loses_nothing_or_ends_the_run() {
+    let bench = Bench::new();
+    bench.write("trap.wasm", Guest::mean().with("score", "unreachable").build());
+    let scenario = |on_fault: &str| {
+        format!(
+            "(agents: 4, ticks: 5, detector: Plugin(path: \"trap.wasm\", on_fault: {on_fault}, breaker: (faults: 2)))"
+        )
+    };
+    for (on_fault, code) in [("Abstain", 0), ("Native(Ewma)", 0), ("Abort", 3)] {
+        bench.write("s.ron", scenario(on_fault));
+        bench.run(&["plugin", "pin", "s.ron"]).expect(0);
+        let out = format!("out-{code}-{}", on_fault.len());
+        let said = bench.run(&["run", "s.ron", "--json", "--progress", "none", "--out", &out]).expect(code);
+        let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let run = &document["runs"][0];
+        assert_eq!(run["status"], if code == 0 { "ok" } else { "failed" });
+        if code == 0 {
+            assert_eq!(run["plugins"]["fallbacks"], 20);
+            assert_eq!(run["plugins"]["opened"], 4);
+        }
+    }
+}
+
+#[test]
+fn new_plugins_begin_as_the_examples() {
+    let bench = Bench::new();
+    for (language, file) in
+        [("rust", "src/lib.rs"), ("c", "my-own.c"), ("assemblyscript", "detector.ts"), ("python", "app.py")]
+    {
+        bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(0);
+        let readme = bench.read("my-own/README.md");
+        assert!(readme.contains("runner plugin check my-own.wasm"), "{readme}");
+        let source = bench.read(&format!("my-own/{file}"));
+        assert!(source.contains("\"my-own\""), "{language}:\n{source}");
+        bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(2);
+        std::fs::remove_dir_all(bench.path("my-own")).unwrap();
+    }
+    bench.run(&["plugin", "new", "../escape", "--lang", "c"]).expect(2);
+}
+
+#[test]
+fn modules_are_packed() {
+    let bench = Bench::new();
+    bench.write("mean.wat", Guest::mean().text());
+    let said = bench.run(&["plugin", "pack", "mean.wat", "-o", "mean.wasm"]).expect(0);
+    assert!(said.stdout.contains("mean.wasm: mean 0.1.0"), "{}", said.stdout);
+    bench.run(&["plugin", "check", "mean.wasm"]).expect(0);
+    let said = bench.run(&["plugin", "pack", "mean.wasm"]).expect(2);
+    assert!(said.stderr.contains("component already"), "{}", said.stderr);
+    bench.write("empty.wat", "(module (memory (export \"memory\") 1))");
+    let said = bench.run(&["plugin", "pack", "empty.wat"]).expect(2);
+    assert!(said.stderr.contains("exports no `cabi_realloc`"), "{}", said.stderr);
+    bench.write("wasi.wat", "(module (import \"wasi_snapshot_preview1\" \"clock_time_get\" (func)))");
+    let said = bench.run(&["plugin", "pack", "wasi.wat"]).expect(2);
+    assert!(said.stderr.contains("wasi_snapshot_preview1.clock_time_get"), "{}", said.stderr);
+}
+
+/// A scenario whose detector is the C example, pinned.
+fn with_ewma(bench: &Bench, config: &str) {
+    std::fs::copy(built("ewma.wasm"), bench.path("ewma.wasm")).unwrap();
+    let text = format!(
+        "(agents: 3, ticks: 4,\n detector: Plugin(path: \"ewma.wasm\", config: {config}),\n campaigns: [(kind: PortScan, start: 1)])"
+    );
+    bench.write("ewma.ron", text);
+    bench.run(&["plugin", "pin", "ewma.ron"]).expect(0);
+}
+
+#[test]
+fn settings_reach_the_plugin() {
+    let bench = Bench::new();
+    let fingerprint = |more: &[&str]| {
+        let out = bench.path(&format!("out{}", bench.files().len()));
+        let arguments =
+            [&["run", "ewma.ron", "--json", "--progress", "none", "--out", out.to_str().unwrap()], more]
+                .concat();
+        let said = bench.run(&arguments).expect(0);
+        let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        document["runs"][0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    with_ewma(&bench, "{ \"lambda\": 0.5 }");
+    let half = fingerprint(&[]);
+    with_ewma(&bench, "{}");
+    assert_ne!(fingerprint(&[]), half);
+    assert_eq!(fingerprint(&["--set", "detector.plugin.config.lambda=0.5"]), half);
+    assert_eq!(fingerprint(&["--set", "detector.plugin.config={\"lambda\": 0.5}"]), half);
+    bench.write("above.ron", "(extends: \"ewma.ron\", detector: Plugin(config: { \"lambda\": 0.5 }))");
+    let said = bench.run(&["run", "above.ron", "--json", "--progress", "none", "--out", "above"]).expect(0);
+    assert!(said.stdout.contains(&half), "{}", said.stdout);
+}
+
+#[test]
+fn settings_that_will_not_do_are_refused_before_the_run() {
+    let bench = Bench::new();
+    for (config, words) in [
+        ("{ \"lambda\": 7 }", "`lambda` must be above 0 and at most 1"),
+        ("{ \"lambda\": \"x\" }", "the only setting is `lambda`, a number"),
+        ("{ \"lambda\": [1] }", "detector.plugin.config.lambda: expected a number, a text, true or false"),
+        ("{ \"lambda\": inf }", "expected a finite number"),
+        ("{ lambda: 0.5 }", "expected string"),
+        ("(lambda: 0.5)", "expected names and values `{ \"name\": value, … }`, found `(`"),
+    ] {
+        with_ewma(&bench, config);
+        let said = bench.run(&["run", "ewma.ron", "--out", "none"]).expect(2);
+        assert!(
+            said.stderr.contains(words) && said.stderr.contains("ewma.ron:2:"),
+            "{config}:\n{}",
+            said.stderr
+        );
+    }
+    with_ewma(&bench, "{}");
+    for (set, words) in [
+        ("config.lambda=7", "`lambda` must be above 0"),
+        ("config.other=some text", "the only setting is `lambda`"),
+        ("config.lambda.deep=1", "there is nothing below it"),
+    ] {
+        let said = bench.run(&["run", "ewma.ron", "--set", &format!("detector.plugin.{set}")]).expect(2);
+        assert!(said.stderr.contains(words), "{set}:\n{}", said.stderr);
+    }
+    assert!(!bench.path("none").exists(), "nothing was begun");
+}
+
+#[test]
+fn files_that_are_no_plugin_are_refused_before_the_run() {
+    let bench = Bench::new();
+    let good = Guest::mean().build();
+    let other_version = {
+        let mut bytes = good.clone();
+        let old = b"detector@0.1.0";
+        let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+        bytes[at + 11] = b'2';
+        bytes
+    };
+    let without_score = {
+        let mut bytes = good.clone();
+        // The export's name as it stands in the shim, which is the last place.
+        let at = bytes.windows(6).rposition(|window| window == b"\x05score").unwrap();
+        bytes[at + 5] = b'f';
+        bytes
+    };
+    let cases: [(&str, &[u8], &str); 7] = [
+        ("truncated", &good[..good.len() / 2], "not a valid component"),
+        ("text", b"#!/bin/sh\n", "not a WebAssembly component"),
+        ("empty", b"", "not a WebAssembly component"),
+        ("module", b"\0asm\x01\0\0\0", "runner plugin pack"),
+        ("version", &other_version, "phalanx:plugin/detector@0.2.0"),
+        ("missing", &without_score, "is not that of plugins/wit"),
+        ("kind", &Guest::half().build(), "a voting plugin where a detector plugin is needed"),
+    ];
+    for (name, bytes, words) in cases {
+        bench.write("p.wasm", bytes);
+        bench.write("p.ron", "(agents: 2, ticks: 2, detector: Plugin(path: \"p.wasm\"))");
+        bench.run(&["plugin", "pin", "p.ron"]).expect(0);
+        let said = bench.run(&["run", "p.ron", "--out", "none"]).expect(2);
+        assert!(said.stderr.contains(words) && said.stderr.contains("p.wasm"), "{name}:\n{}", said.stderr);
+        assert!(!bench.path("none").exists(), "{name}: nothing was begun");
+    }
+    bench.write("q.ron", "(detector: Plugin(path: \"nowhere.wasm\"))");
+    let said = bench.run(&["plugin", "pin", "q.ron"]).expect(2);
+    assert!(said.stderr.contains("nowhere.wasm"), "{}", said.stderr);
+}
+
+#[test]
+fn hostile_plugins_lose_nothing_whatever_they_do() {
+    let bench = Bench::new();
+    for (name, function, body) in HOSTILE_DETECTORS {
+        bench.write("hostile.wasm", Guest::mean().with(function, body).build());
+        bench.write(
+            "h.ron",
+            "(agents: 4, ticks: 12, campaigns: [(kind: PortScan, start: 2)],
+             detector: Plugin(path: \"hostile.wasm\", on_fault: Native(ZScore), breaker: (faults: 2, cooldown_ticks: 3),
+                              isolation: Hermetic, limits: (memory_mib: 4, call_fuel: 200000, row_fuel: 2000)))",
+        );
+        bench.run(&["plugin", "pin", "h.ron"]).expect(0);
+        let run = |threads: &str| {
+            let out = format!("{threads}-{}", name.replace(' ', "-"));
+            let flags = ["run", "h.ron", "--json", "--progress", "none", "--threads", threads, "--out", &out];
+            let code = if *function == "init" { 2 } else { 0 };
+            bench.run(&flags).expect(code)
+        };
+        let said = run("1");
+        if *function == "init" {
+            // Nobody's settings do: this shows before the run.
+            assert!(said.stderr.contains("detector.plugin.config"), "{name}: {}", said.stderr);
+            continue;
+        }
+        let record = |said: &common::Said| -> serde_json::Value {
+            let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+            let mut run = document["runs"][0].clone();
+            run.as_object_mut().unwrap().remove("timing");
+            run
+        };
+        let one = record(&said);
+        assert_eq!(one["status"], "ok", "{name}");
+        let count = |field: &str| one["plugins"][field].as_u64().unwrap();
+        // Every agent is answered for at every tick, and tried again whenever its breaker has cooled down.
+        assert_eq!(count("fallbacks"), 4 * 12, "{name}: {}", one["plugins"]);
+        assert!(count("faults") >= 4 * 3 && count("opened") >= 4 * 2, "{name}: {}", one["plugins"]);
+        assert!(one["detection"]["flagged"].as_u64().unwrap() > 0, "{name}: the native detector stands in");
+        assert_eq!(record(&run("3")), one, "{name}");
+    }
+}
