@@ -22,7 +22,8 @@ pub struct ExtendedForestConfig {
     /// Features that a cut combines, less one: 0 gives the cuts of the plain forest, `width - 1` any angle. Higher
     /// values mean as many as there are features.
     pub level: u32,
-    /// Scaling of the features: a cut weighs features of large numbers most, unless they are standardised.
+    /// Scaling of the features: a cut weighs features of large numbers most, unless they are standardised here or
+    /// `per_node`.
     pub scaling: Scaling,
     /// Whether weights are divided by the features' standard deviations among the rows of the node, so that a cut is
     /// as oblique deep in a tree as at its root, however skewed a feature is (Liu, Ting & Zhou 2010; isotree's
@@ -50,8 +51,8 @@ impl Default for ExtendedForestConfig {
             trees: 100,
             sample: 256,
             level: 1,
-            scaling: Scaling::Standard,
-            per_node: false,
+            scaling: Scaling::None,
+            per_node: true,
             draw: FeatureDraw::Even,
         }
     }

@@ -104,7 +104,7 @@ impl DetectorKind {
             Self::ExtendedForest(extended),
             Self::KurtosisForest(ExtendedForestConfig {
                 level: 0,
-                scaling: Scaling::None,
+                per_node: false,
                 draw: FeatureDraw::Kurtosis,
                 ..extended
             }),
