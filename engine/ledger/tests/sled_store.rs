@@ -99,6 +99,25 @@ fn a_ledger_that_lost_its_end_is_not_resumed() {
 }
 
 #[test]
+fn what_a_kill_while_opening_leaves_is_swept_out() {
+    // Nothing, half and all of a snapshot that was not renamed yet, each the newest by its name.
+    let (_keep, path) = folder();
+    let head = finished(&path, 20);
+    let names =
+        |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let is_snapshot = |file: &PathBuf| file.file_name().unwrap().to_string_lossy().starts_with("snap.");
+    verify_dir(&path).unwrap();
+    let snapshot =
+        fs::read(names(&path).into_iter().find(is_snapshot).expect("opening writes a snapshot")).unwrap();
+    for length in [0, snapshot.len() / 2, snapshot.len()] {
+        let unfinished = path.join("snap.7FFFFFFFFFFFFFFF.generating");
+        fs::write(&unfinished, &snapshot[..length]).unwrap();
+        assert_eq!(verify_dir(&path).unwrap().head, head, "{length} bytes");
+        assert!(!unfinished.exists());
+    }
+}
+
+#[test]
 fn a_second_writer_is_told_to_wait() {
     let (_folder, path) = folder();
     let ledger = create(&path, Durability::default());
