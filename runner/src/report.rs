@@ -350,11 +350,17 @@ fn campaigns(text: &mut String, campaigns: &[CampaignSummary], style: Style) {
     );
     *text += &style.dim(&header);
     text.push('\n');
-    for c in campaigns {
+    let lines = campaigns.iter().flat_map(|c| {
+        let stage = |s: &'_ CampaignSummary| {
+            (format!("  {}", s.name.rsplit('/').next().unwrap_or(&s.name)), s.clone())
+        };
+        std::iter::once((c.name.clone(), c.clone())).chain(c.stages.iter().map(stage).collect::<Vec<_>>())
+    });
+    for (name, c) in lines {
         let t = &c.time_to_detect;
         *text += &format!(
             "    {:<20} {:>9} {:>9} {:>7} {:>8} {:>8} {:>8}{}\n",
-            shortened(&c.name, 20),
+            shortened(&name, 20),
             count(c.flows),
             count(c.flagged),
             count(c.agents),

@@ -58,6 +58,8 @@ pub enum Purpose {
     Eclipse = 22,
     /// Loss of an agent's questions for news.
     Asking = 23,
+    /// When a beacon calls; the "agent" is the campaign's stage and its target, the "tick" the call.
+    Beacon = 24,
     /// The seed that an agent's plugin is given.
     Plugin = 40,
 }

@@ -50,12 +50,9 @@ fn role(bencher: Bencher<'_, '_>, name: &str) {
 #[divan::bench]
 fn flood(bencher: Bencher<'_, '_>) {
     let campaign = Campaign {
-        kind: CampaignKind::PortScan,
-        start: 0,
-        ticks: None,
         rate: Some(PositiveReal::new(100.0)),
         sources: Positive::new(4096),
-        targets: Fraction::new(1.0),
+        ..Campaign::of(CampaignKind::PortScan)
     };
     let mut scenario = synthetic(200, Synthetic { flows: PositiveReal::new(1.0), ..Synthetic::default() });
     scenario.campaigns.push(campaign);

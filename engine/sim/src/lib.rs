@@ -42,6 +42,7 @@ mod rumours;
 pub mod scenario;
 mod scorer;
 mod simulation;
+mod stages;
 mod standing;
 pub mod summary;
 mod tally;

@@ -9,7 +9,7 @@ use phalanx_detect::{DetectorFactory, ThresholdPolicy};
 
 use crate::agent::Matcher;
 use crate::learn;
-use crate::scenario::{Scenario, Traffic};
+use crate::scenario::{Action, Scenario, Traffic, actions};
 use crate::traffic::Source;
 
 /// Constants of the run.
@@ -29,8 +29,10 @@ pub(crate) struct Plan {
     pub(crate) threshold: ThresholdPolicy,
     /// What the caller has loaded of plugins.
     pub(crate) plugins: Plugins,
-    /// Names of the campaigns, attack families or labels that truths refer to.
+    /// Names of the campaigns or their stages, attack families or labels that truths refer to.
     pub(crate) campaigns: Vec<String>,
+    /// What attackers do on the synthetic world, in the same order.
+    pub(crate) actions: Vec<Action>,
 }
 
 /// Plugins that the caller has loaded, for the places where the scenario names one.
@@ -48,10 +50,11 @@ pub(crate) struct Now(pub(crate) Tick);
 
 impl Plan {
     pub(crate) fn new(scenario: &Scenario, source: &Source, plugins: Plugins) -> Self {
+        let actions = actions(&scenario.campaigns);
         let campaigns = match (&scenario.traffic, source) {
             (_, Source::Replay { records, .. }) => records.labels.clone(),
             (Traffic::Gaussian(gaussian), _) => gaussian.families.iter().map(|f| f.name.clone()).collect(),
-            _ => campaign_names(scenario),
+            _ => actions.iter().map(|action| action.name.clone()).collect(),
         };
         let schema = source.schema();
         Self {
@@ -66,6 +69,7 @@ impl Plan {
             threshold: learn::policy(scenario.threshold),
             plugins,
             campaigns,
+            actions,
             scenario: scenario.clone(),
         }
     }
@@ -96,14 +100,4 @@ impl Plan {
             + u64::from(self.scenario.network.latency.max_ticks)
             + u64::from(self.scenario.signature.memory_ticks.get())
     }
-}
-
-/// `PortScan`, `Worm`, `PortScan#2` …: kinds, numbered where one recurs.
-fn campaign_names(scenario: &Scenario) -> Vec<String> {
-    let kinds: Vec<String> = scenario.campaigns.iter().map(|c| format!("{:?}", c.kind)).collect();
-    let name = |i: usize| match kinds[..i].iter().filter(|k| **k == kinds[i]).count() {
-        0 => kinds[i].clone(),
-        earlier => format!("{}#{}", kinds[i], earlier + 1),
-    };
-    (0..kinds.len()).map(name).collect()
 }

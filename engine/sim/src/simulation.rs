@@ -22,7 +22,7 @@ use crate::summary::{CampaignSummary, Summary, TimeToDetect};
 use crate::tally::Tally;
 use crate::trace::{self, PhaseTrace, PlantedBug, Tracing};
 use crate::traffic::{Clock, Siege, Source};
-use crate::{Pool, SimError, TrafficInput, population, scorer, tick};
+use crate::{Pool, SimError, TrafficInput, population, scorer, stages, tick};
 
 /// A running simulation.
 pub struct Simulation {
@@ -87,7 +87,8 @@ impl Simulation {
         let asked = matches!(&scenario.traffic, Traffic::Capture(capture) if capture.second_opinions);
         tally.opinions = asked.then(Opinions::default);
         world.insert_resource(tally);
-        world.insert_resource(Siege::new(&scenario.campaigns, plan.agents, &plan.streams));
+        let hosts = || population::draw_sites(&plan, &source).into_iter().map(|site| site.host).collect();
+        world.insert_resource(Siege::new(&plan.actions, plan.agents, &plan.streams, hosts));
         world.insert_resource(Mail::new(links, eclipsed));
         world.insert_resource(overlay);
         world.insert_resource(Board::new(genesis.0));
@@ -126,10 +127,8 @@ impl Simulation {
     pub fn summary(&self) -> Summary {
         let end = self.tick();
         let names = self.world.resource::<Plan>().campaigns.clone();
-        let worms: Vec<bool> = {
-            let campaigns = &self.world.resource::<Plan>().scenario.campaigns;
-            campaigns.iter().map(|c| c.kind == crate::scenario::CampaignKind::Worm).collect()
-        };
+        let plan = self.world.resource::<Plan>();
+        let worms: Vec<bool> = plan.actions.iter().map(|a| a.kind == scenario::CampaignKind::Worm).collect();
         let mut agents: Vec<(Identity, Vec<Encounter>, Infection)> = self
             .world
             .try_query::<(&Identity, &Encounters, &Infection)>()
@@ -172,6 +171,9 @@ impl Simulation {
             mean_trust(true).zip(mean_trust(false)).map(|(honest, liars)| honest - liars);
         let tally = self.world.resource::<Tally>();
         tally.summarise(&mut summary);
+        let encounters: Vec<&[Encounter]> = agents.iter().map(|row| row.1.as_slice()).collect();
+        summary.campaigns =
+            stages::gather(summary.campaigns, &plan.scenario.campaigns, &plan.actions, &encounters, end);
         let plugins = &self.world.resource::<Plan>().plugins;
         summary.plugins = (plugins.detector.is_some() || plugins.rule.is_some()).then(|| tally.plugins());
         summary.opinions = tally.opinions.as_ref().map(Opinions::summary);
@@ -295,7 +297,7 @@ fn with(encounters: &[Encounter], campaign: usize) -> Option<&Encounter> {
     Some(&encounters[at])
 }
 
-fn time_to_detect<'a>(encounters: impl Iterator<Item = &'a Encounter>, end: Tick) -> TimeToDetect {
+pub(crate) fn time_to_detect<'a>(encounters: impl Iterator<Item = &'a Encounter>, end: Tick) -> TimeToDetect {
     let (mut local, mut shared) = (Distribution::default(), Distribution::default());
     let mut gains = Vec::new();
     for encounter in encounters {

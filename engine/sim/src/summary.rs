@@ -225,4 +225,8 @@ pub struct CampaignSummary {
     pub infected: Option<u64>,
     /// Time to detect it.
     pub time_to_detect: TimeToDetect,
+    /// The same by stage, for a staged campaign. The campaign as a whole is met at the first stage that reaches an agent,
+    /// and detected with any of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub stages: Vec<CampaignSummary>,
 }

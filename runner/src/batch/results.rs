@@ -28,7 +28,8 @@ pub fn write(
     let mut last = Vec::new();
     each(journal, |record| {
         // Most records have the columns of the one before.
-        let shape: (usize, bool) = (record.campaigns.len(), record.detection.is_some());
+        let stages: usize = record.campaigns.iter().map(|campaign| campaign.stages.len()).sum();
+        let shape = (record.campaigns.len(), stages, record.detection.is_some());
         if last.last() != Some(&shape) && !last.contains(&shape) {
             columns.add(record);
             last.push(shape);

@@ -204,7 +204,7 @@ fn infect(
     // Whoever is away receives nothing, probes included.
     let Some(first) = batch.flows.rows().checked_sub(probes.len()) else { return };
     for (i, probe) in probes.iter().enumerate() {
-        let worm = plan.scenario.campaigns[usize::from(probe.campaign)].kind == CampaignKind::Worm;
+        let worm = plan.actions[usize::from(probe.campaign)].kind == CampaignKind::Worm;
         let through = batch.blocked[first + i] == Blocked::No;
         if worm && through && siege.vulnerable(probe.campaign, identity.0) {
             infection.0 = Some((probe.campaign, now.0));

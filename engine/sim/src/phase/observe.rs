@@ -4,7 +4,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Host, Identity, Infection, Region};
+use crate::agent::{Batch, Blocked, Host, Identity, Infection, Region};
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::traffic::{Scratch, Siege, Site, Source};
@@ -12,20 +12,31 @@ use crate::traffic::{Scratch, Siege, Site, Source};
 /// Agents that one thread takes at a time, at least: generating a small batch costs less than handing it over.
 const AGENTS_A_TASK: usize = 16;
 
-/// Worms break out where they start, and all campaigns choose this tick's flows.
+/// Attackers feel what was blocked, worms break out where they start, and all campaigns choose this tick's flows.
 pub(crate) fn attack(
     plan: Res<Plan>,
     now: Res<Now>,
     mut siege: ResMut<Siege>,
-    mut hosts: Query<(&Identity, &Host, &mut Infection)>,
+    mut hosts: Query<(&Identity, &Host, &mut Infection, &Batch)>,
 ) {
     let mut rows = by_agent(hosts.iter_mut(), |row| *row.0);
+    if siege.adapts() {
+        let mut blocked = Vec::new();
+        for (identity, _, _, batch) in &rows {
+            // The last tick's probes are the last flows of its batch, in order; whoever was away has none.
+            let probes = siege.probes_of(identity.0);
+            let Some(first) = batch.blocked.len().checked_sub(probes.len()) else { continue };
+            let felt = probes.iter().zip(&batch.blocked[first..]).filter(|(_, how)| **how != Blocked::No);
+            blocked.extend(felt.map(|(probe, _)| (probe.campaign, identity.0)));
+        }
+        siege.adapt(&mut blocked);
+    }
     for (campaign, agent) in siege.outbreak(now.0) {
         rows[agent.index()].2.0.get_or_insert((campaign, now.0));
     }
     let infected: Vec<_> = rows
         .iter()
-        .filter_map(|(identity, host, infection)| {
+        .filter_map(|(identity, host, infection, _)| {
             infection.0.map(|(campaign, _)| (campaign, identity.0, host.address))
         })
         .collect();

@@ -11,7 +11,7 @@ use super::{
 
 /// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
 const FLOWS_MIN: f64 = 0.1;
-const FLOWS_MAX: f64 = 1e6;
+pub(super) const FLOWS_MAX: f64 = 1e6;
 const DAY_MAX: u32 = 100_000;
 const FAMILIES_MAX: usize = 1000;
 
@@ -139,8 +139,9 @@ impl Scenario {
                 "campaigns need synthetic traffic: remove them, or use traffic: Synthetic()".to_owned(),
             );
         }
-        if self.campaigns.len() > CAMPAIGNS_MAX {
-            let message = format!("{} campaigns: give at most {CAMPAIGNS_MAX}", self.campaigns.len());
+        let stages: usize = self.campaigns.iter().map(|campaign| campaign.stages.len().max(1)).sum();
+        if stages > CAMPAIGNS_MAX {
+            let message = format!("{stages} campaigns and stages: give at most {CAMPAIGNS_MAX}");
             return fail("campaigns", message);
         }
         for (i, campaign) in self.campaigns.iter().enumerate() {
@@ -152,6 +153,14 @@ impl Scenario {
                 let message =
                     format!("{} flows an agent and tick: give at most {FLOWS_MAX}", campaign.rate());
                 return fail(&format!("campaigns.{i}.rate"), message);
+            }
+            campaign.check().map_err(|wrong| Contradiction {
+                path: format!("campaigns.{i}.{}", wrong.path),
+                message: wrong.message,
+            })?;
+            if self.campaigns[..i].iter().any(|other| other.name.is_some() && other.name == campaign.name) {
+                let message = "another campaign has this name: give it one of its own".to_owned();
+                return fail(&format!("campaigns.{i}.name"), message);
             }
         }
         Ok(())

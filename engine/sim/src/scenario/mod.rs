@@ -15,6 +15,7 @@ mod learning;
 mod memory;
 mod network;
 mod plugin;
+mod staging;
 mod study;
 mod traffic;
 
@@ -23,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use adversary::{Adversary, AdversaryKind, Placement, When};
 pub use bound::{Fraction, NonNegative, Positive, PositiveReal};
-pub use campaign::{Campaign, CampaignKind};
+pub(crate) use campaign::{Action, actions, names};
+pub use campaign::{Campaign, CampaignKind, Evasion, Stage};
 pub use check::Contradiction;
 pub use collective::{Blacklist, Consensus, Decay, Durability, Electorate, Ledger, Signing, Trust};
 pub use detector::{Clause, Comparison, Detector, Rule as DetectionRule, Threshold};

@@ -8,14 +8,15 @@ use phalanx_core::{AgentId, Protocol, Purpose, Stream, Streams, Tick};
 
 use super::host::{exchange, key};
 use super::{Address, RawFlow, truth_of};
-use crate::scenario::{Campaign, CampaignKind};
+use crate::agent::Host;
+use crate::scenario::{Action, CampaignKind, Evasion};
 
 /// A malicious flow on its way to the agent that will see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
     /// Whose host sends or receives it.
     pub(crate) agent: AgentId,
-    /// The campaign's index.
+    /// Index of the campaign, or of its stage, among all.
     pub(crate) campaign: u16,
     /// The flow.
     pub(crate) flow: RawFlow,
@@ -24,11 +25,15 @@ pub(crate) struct Probe {
 /// The attackers' plan and this tick's probes.
 #[derive(Resource, Debug)]
 pub(crate) struct Siege {
-    campaigns: Vec<Campaign>,
-    /// By campaign: the agents it attacks, in the order in which it gets to them.
+    actions: Vec<Action>,
+    /// By action: the agents it attacks, in the order in which it gets to them.
     targets: Vec<Vec<AgentId>>,
-    /// By campaign: the rank of every agent in `targets`, `u32::MAX` for the spared.
+    /// By action: the rank of every agent in `targets`, `u32::MAX` for the spared.
     rank: Vec<Vec<u32>>,
+    /// By action: by how many halvings it has slowed down at each of its targets; empty where it does not adapt.
+    pace: Vec<Vec<u8>>,
+    /// All hosts by agent, if some action asks for them.
+    hosts: Vec<Host>,
     /// This tick's malicious flows, by agent.
     pub(crate) probes: Vec<Probe>,
     /// The same in the order in which they were drawn; kept for its memory.
@@ -43,26 +48,44 @@ const TARGETS: u32 = 1 << 31;
 const SPREAD_TICKS: u64 = 24;
 /// Ticks that a flood stays on one target.
 const FLOOD_TICKS: u64 = 3;
+/// Ticks for which poisoners prepare their targets.
+const POISON_TICKS: u64 = 24;
+/// An adaptive attacker halves its rate so often at most.
+const HALVINGS_MAX: u8 = 6;
 
 impl Siege {
-    /// Draws every campaign's targets.
-    pub(crate) fn new(campaigns: &[Campaign], agents: u32, streams: &Streams) -> Self {
+    /// Draws every campaign's targets. `hosts` is asked for only if somebody attacks from hosts or imitates them.
+    pub(crate) fn new(
+        actions: &[Action],
+        agents: u32,
+        streams: &Streams,
+        hosts: impl FnOnce() -> Vec<Host>,
+    ) -> Self {
         let mut targets = Vec::new();
         let mut rank = Vec::new();
-        for (index, campaign) in campaigns.iter().enumerate() {
+        let mut pace = Vec::new();
+        for action in actions {
+            // The stages of a campaign have one order, so that later ones go on where earlier ones have been.
             let mut order: Vec<AgentId> = (0..agents).map(AgentId).collect();
-            streams.stream(Purpose::Placement, TARGETS + index as u32, Tick(0)).shuffle(&mut order);
-            let count = (campaign.targets.get() * f64::from(agents)).ceil() as usize;
+            streams.stream(Purpose::Placement, TARGETS + action.campaign as u32, Tick(0)).shuffle(&mut order);
+            let count = (action.targets * f64::from(agents)).ceil() as usize;
             order.truncate(count);
             let mut ranks = vec![u32::MAX; agents as usize];
             order.iter().enumerate().for_each(|(i, agent)| ranks[agent.index()] = i as u32);
+            pace.push(if action.back_off { vec![0; order.len()] } else { Vec::new() });
             targets.push(order);
             rank.push(ranks);
         }
+        let asked = |action: &Action| {
+            let Evasion { mimic, poison, .. } = action.evasion;
+            action.kind == CampaignKind::LateralMovement || mimic.get() > 0.0 || poison.get() > 0.0
+        };
         Self {
-            campaigns: campaigns.to_vec(),
+            actions: actions.to_vec(),
             targets,
             rank,
+            pace,
+            hosts: if actions.iter().any(asked) { hosts() } else { Vec::new() },
             probes: Vec::new(),
             drawn: Vec::new(),
             starts: vec![0; agents as usize + 1],
@@ -70,23 +93,20 @@ impl Siege {
     }
 
     /// Whether a probe of a worm can infect this agent's host.
-    pub(crate) fn vulnerable(&self, campaign: u16, agent: AgentId) -> bool {
-        let index = usize::from(campaign);
-        self.campaigns[index].kind == CampaignKind::Worm && self.rank[index][agent.index()] != u32::MAX
+    pub(crate) fn vulnerable(&self, action: u16, agent: AgentId) -> bool {
+        let index = usize::from(action);
+        self.actions[index].kind == CampaignKind::Worm && self.rank[index][agent.index()] != u32::MAX
     }
 
     /// The hosts that a worm has at its start, if it starts at this tick.
     pub(crate) fn outbreak(&self, tick: Tick) -> impl Iterator<Item = (u16, AgentId)> {
         let starting = self
-            .campaigns
+            .actions
             .iter()
             .enumerate()
-            .filter(move |(_, c)| c.kind == CampaignKind::Worm && c.start == tick.0);
-        starting.flat_map(|(index, campaign)| {
-            self.targets[index]
-                .iter()
-                .take(campaign.sources.get() as usize)
-                .map(move |agent| (index as u16, *agent))
+            .filter(move |(_, a)| a.kind == CampaignKind::Worm && a.start == tick.0);
+        starting.flat_map(|(index, action)| {
+            self.targets[index].iter().take(action.sources as usize).map(move |agent| (index as u16, *agent))
         })
     }
 
@@ -95,38 +115,140 @@ impl Siege {
         &self.probes[self.starts[agent.index()] as usize..self.starts[agent.index() + 1] as usize]
     }
 
-    /// Draws this tick's malicious flows. `infected` lists (campaign, agent, address) of infected hosts by agent.
-    pub(crate) fn advance(&mut self, tick: Tick, infected: &[(u16, AgentId, u32)], streams: &Streams) {
-        self.drawn.clear();
-        for (index, campaign) in self.campaigns.iter().enumerate() {
-            if !campaign.active(tick.0) {
-                continue;
-            }
-            if campaign.kind == CampaignKind::Worm {
-                let agents = self.starts.len() as u32 - 1;
-                for (_, host, address) in infected.iter().filter(|(c, ..)| usize::from(*c) == index) {
-                    let mut stream = streams.stream(Purpose::Worm, host.0, tick);
-                    for _ in 0..stream.poisson(campaign.rate()) {
-                        // Blind scanning: any host but itself, vulnerable or not.
-                        let step = 1 + if agents > 1 { stream.below(agents - 1) } else { 0 };
-                        let agent = AgentId((host.0 + step) % agents);
-                        let hit = self.rank[index][agent.index()] != u32::MAX;
-                        self.drawn.push(probe(index, agent, worm_flow(*address, hit, &mut stream)));
-                    }
-                }
-                continue;
-            }
-            let mut stream = streams.stream(Purpose::Campaign, index as u32, tick);
-            let count = self.targets[index].len() as u64;
-            for (rank, agent) in self.targets[index].iter().enumerate() {
-                if under_attack(campaign, rank as u64, count, tick.0) {
-                    for _ in 0..stream.poisson(campaign.rate()) {
-                        self.drawn.push(probe(index, *agent, attack_flow(campaign, index, &mut stream)));
-                    }
-                }
+    /// Whether some attacker wants to know which of its flows were blocked.
+    pub(crate) fn adapts(&self) -> bool {
+        self.actions.iter().any(|action| action.back_off)
+    }
+
+    /// Adaptive attackers slow down where flows of the last tick were blocked, given as (action, agent), and recover
+    /// elsewhere.
+    pub(crate) fn adapt(&mut self, blocked: &mut Vec<(u16, AgentId)>) {
+        blocked.sort_unstable();
+        blocked.dedup();
+        for (index, pace) in self.pace.iter_mut().enumerate() {
+            for (halvings, agent) in pace.iter_mut().zip(&self.targets[index]) {
+                *halvings = match blocked.binary_search(&(index as u16, *agent)) {
+                    Ok(_) => (*halvings + 1).min(HALVINGS_MAX),
+                    Err(_) => halvings.saturating_sub(1),
+                };
             }
         }
+    }
+
+    /// Draws this tick's malicious flows. `infected` lists (action, agent, address) of infected hosts by agent.
+    pub(crate) fn advance(&mut self, tick: Tick, infected: &[(u16, AgentId, u32)], streams: &Streams) {
+        let mut drawn = std::mem::take(&mut self.drawn);
+        drawn.clear();
+        for (index, action) in self.actions.iter().enumerate() {
+            let lead = action.start.saturating_sub(POISON_TICKS);
+            if action.is_active(tick.0) {
+                if action.kind == CampaignKind::Worm {
+                    self.spread(index, tick, infected, streams, &mut drawn);
+                } else {
+                    self.attack(index, tick, streams, &mut drawn);
+                }
+            } else if action.evasion.poison.get() > 0.0
+                && action.kind != CampaignKind::Worm
+                && (lead..action.start).contains(&tick.0)
+            {
+                self.poison(index, tick, streams, &mut drawn);
+            }
+        }
+        self.drawn = drawn;
         self.index();
+    }
+
+    /// Infected hosts look for others.
+    fn spread(
+        &self,
+        index: usize,
+        tick: Tick,
+        infected: &[(u16, AgentId, u32)],
+        streams: &Streams,
+        drawn: &mut Vec<Probe>,
+    ) {
+        let action = &self.actions[index];
+        let agents = self.starts.len() as u32 - 1;
+        for (_, host, address) in infected.iter().filter(|(a, ..)| usize::from(*a) == index) {
+            let mut stream = streams.stream(Purpose::Worm, host.0, tick);
+            for _ in 0..stream.poisson(action.rate) {
+                // Blind scanning: any host but itself, vulnerable or not.
+                let step = 1 + if agents > 1 { stream.below(agents - 1) } else { 0 };
+                let agent = AgentId((host.0 + step) % agents);
+                let hit = self.rank[index][agent.index()] != u32::MAX;
+                let mut flow = worm_flow(*address, hit, &mut stream);
+                self.disguise(&mut flow, agent, action.evasion.mimic.get(), &mut stream);
+                drawn.push(probe(index, agent, flow));
+            }
+        }
+    }
+
+    /// Every target that it is the turn of gets its flows.
+    fn attack(&self, index: usize, tick: Tick, streams: &Streams, drawn: &mut Vec<Probe>) {
+        let action = &self.actions[index];
+        let mut stream = streams.stream(Purpose::Campaign, index as u32, tick);
+        let count = self.targets[index].len() as u64;
+        for (rank, agent) in self.targets[index].iter().enumerate() {
+            if !under_attack(action, rank as u64, count, tick.0) {
+                continue;
+            }
+            let halvings = self.pace[index].get(rank).copied().unwrap_or(0);
+            let flows = match action.jitter {
+                Some(jitter) if action.kind == CampaignKind::Beacon => {
+                    calls(action, jitter, halvings, rank as u32, index, tick, streams)
+                }
+                _ => stream.poisson(action.rate / f64::from(1_u32 << halvings)),
+            };
+            for _ in 0..flows {
+                let mut flow = self.flow(index, *agent, &mut stream);
+                self.disguise(&mut flow, *agent, action.evasion.mimic.get(), &mut stream);
+                drawn.push(probe(index, *agent, flow));
+            }
+        }
+    }
+
+    /// Before the attack: its flows as mimics, less so from tick to tick.
+    fn poison(&self, index: usize, tick: Tick, streams: &Streams, drawn: &mut Vec<Probe>) {
+        let action = &self.actions[index];
+        let left = (action.start - tick.0) as f64 / POISON_TICKS as f64;
+        let mimic = left.max(action.evasion.mimic.get());
+        let mut stream = streams.stream(Purpose::Campaign, index as u32, tick);
+        for agent in &self.targets[index] {
+            for _ in 0..stream.poisson(action.rate * action.evasion.poison.get()) {
+                let mut flow = self.flow(index, *agent, &mut stream);
+                self.disguise(&mut flow, *agent, mimic, &mut stream);
+                drawn.push(probe(index, *agent, flow));
+            }
+        }
+    }
+
+    /// A flow to a target, from one of the attacker's addresses.
+    fn flow(&self, index: usize, agent: AgentId, stream: &mut Stream) -> RawFlow {
+        let action = &self.actions[index];
+        if action.kind == CampaignKind::LateralMovement {
+            let targets = &self.targets[index];
+            let place = stream.below(action.sources.min(targets.len() as u32)) as usize;
+            // A host does not visit itself.
+            let from =
+                if targets[place] == agent { targets[(place + 1) % targets.len()] } else { targets[place] };
+            let port = if stream.bernoulli(0.7) { 445 } else { 3389 };
+            let key = key(self.hosts[from.index()].address, port, Protocol::TCP);
+            return exchange(stream, key, [1.5, 0.8], [8.5, 0.6], [8.0, 0.6]);
+        }
+        let source = Address::attacker(action.campaign, stream.below(action.sources));
+        let mut flow = attack_flow(action.kind, source, stream);
+        let rotate = action.evasion.rotate.get();
+        if rotate > 0.0 && stream.bernoulli(rotate) {
+            flow.key.remote = Some(Address::outside(stream.bits32()));
+        }
+        flow
+    }
+
+    /// Moves a flow towards what is usual for the target, by this strength.
+    fn disguise(&self, flow: &mut RawFlow, agent: AgentId, mimic: f64, stream: &mut Stream) {
+        if mimic > 0.0 {
+            self.hosts[agent.index()].role.disguise(flow, mimic, stream);
+        }
     }
 
     /// Puts the drawn probes into the order of agents, keeping that of their draws (a counting sort).
@@ -176,9 +298,10 @@ fn probe(campaign: usize, agent: AgentId, mut flow: RawFlow) -> Probe {
 }
 
 /// Whether the campaign is busy with its `rank`-th of `count` targets.
-fn under_attack(campaign: &Campaign, rank: u64, count: u64, tick: u64) -> bool {
-    let age = tick - campaign.start;
-    match campaign.kind {
+fn under_attack(action: &Action, rank: u64, count: u64, tick: u64) -> bool {
+    let age = tick - action.start;
+    match action.kind {
+        CampaignKind::Reflection => true,
         CampaignKind::SynFlood => {
             // Round after round, each target for FLOOD_TICKS; as many at once as it takes to visit all in SPREAD_TICKS.
             let slots = (SPREAD_TICKS / FLOOD_TICKS).min(count.max(1));
@@ -189,9 +312,31 @@ fn under_attack(campaign: &Campaign, rank: u64, count: u64, tick: u64) -> bool {
     }
 }
 
-fn attack_flow(campaign: &Campaign, index: usize, stream: &mut Stream) -> RawFlow {
-    let source = Address::attacker(index, stream.below(campaign.sources.get()));
-    match campaign.kind {
+/// How often a beacon calls in this tick: its n-th call is due at `(n + phase + jitter · u) / rate`, with u uniform in
+/// ±1/2 and a phase of every target's own.
+fn calls(
+    action: &Action,
+    jitter: f64,
+    halvings: u8,
+    rank: u32,
+    index: usize,
+    tick: Tick,
+    streams: &Streams,
+) -> u64 {
+    // Ranks have 24 bits, as many as the world has hosts, and actions five.
+    let draw = |n: u64| streams.stream(Purpose::Beacon, (index as u32) << 24 | rank, Tick(n)).uniform();
+    let phase = draw(0);
+    let age = (tick.0 - action.start) as f64;
+    let (from, to) = (age * action.rate, (age + 1.0) * action.rate);
+    let first = (from - phase - 0.5).floor().max(0.0) as u64;
+    let last = (to - phase + 0.5).ceil().max(0.0) as u64;
+    let due = |n: u64| n as f64 + phase + jitter * (draw(n + 1) - 0.5);
+    let heeded = |n: &u64| n.is_multiple_of(1 << halvings);
+    (first..=last).filter(heeded).filter(|n| (from..to).contains(&due(*n))).count() as u64
+}
+
+fn attack_flow(kind: CampaignKind, source: u32, stream: &mut Stream) -> RawFlow {
+    match kind {
         CampaignKind::PortScan => {
             let port = 1 + stream.below(10_000) as u16;
             let answered = stream.bernoulli(0.05);
@@ -210,7 +355,15 @@ fn attack_flow(campaign: &Campaign, index: usize, stream: &mut Stream) -> RawFlo
             let key = key(source, 443, Protocol::TCP);
             exchange(stream, key, [-1.0, 0.4], [5.6, 0.1], [5.2, 0.1])
         }
-        CampaignKind::Worm => unreachable!("a worm spreads from its infected hosts"),
+        CampaignKind::Reflection => {
+            let sent_bytes = stream.log_normal(8.0, 0.4);
+            let mut flow = unanswered(key(source, 123, Protocol::UDP), (sent_bytes / 468.0).ceil(), false);
+            flow.sent_bytes = sent_bytes;
+            flow
+        }
+        CampaignKind::Worm | CampaignKind::LateralMovement | CampaignKind::Staged => {
+            unreachable!("these have no outside addresses")
+        }
     }
 }
 
@@ -236,22 +389,26 @@ fn unanswered(key: phalanx_core::FlowKey, packets: f64, answered: bool) -> RawFl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Fraction, Positive};
+    use crate::agent::Host;
+    use crate::scenario::{Campaign, Fraction, Positive, actions};
+    use crate::traffic::Role;
 
     fn campaign(kind: CampaignKind) -> Campaign {
         Campaign {
-            kind,
             start: 2,
             ticks: Some(Positive::new(40)),
-            rate: None,
-            sources: Positive::new(2),
             targets: Fraction::new(0.5),
+            ..Campaign::of(kind)
         }
+    }
+
+    fn hosts() -> Vec<Host> {
+        (0..20).map(|i| Host { role: Role::Web, address: Address::host(0, 1, i) }).collect()
     }
 
     fn flows_of(kind: CampaignKind, ticks: u64) -> Vec<(u64, Probe)> {
         let streams = Streams::from_seed(5);
-        let mut siege = Siege::new(&[campaign(kind)], 20, &streams);
+        let mut siege = Siege::new(&actions(&[campaign(kind)]), 20, &streams, hosts);
         let infected: Vec<(u16, AgentId, u32)> =
             siege.outbreak(Tick(2)).map(|(c, a)| (c, a, Address::host(0, 1, a.0))).collect();
         let mut all = Vec::new();
@@ -266,8 +423,12 @@ mod tests {
 
     #[test]
     fn campaigns_keep_their_time_targets_and_rate() {
-        use CampaignKind::{Beacon, Exfiltration, PortScan, SshBruteForce, SynFlood, Worm};
-        for kind in [PortScan, SshBruteForce, SynFlood, Exfiltration, Beacon, Worm] {
+        use CampaignKind::{
+            Beacon, Exfiltration, LateralMovement, PortScan, Reflection, SshBruteForce, SynFlood, Worm,
+        };
+        let all =
+            [PortScan, SshBruteForce, SynFlood, Exfiltration, Beacon, Worm, LateralMovement, Reflection];
+        for kind in all {
             let flows = flows_of(kind, 60);
             assert!(flows.iter().all(|(tick, _)| (2..42).contains(tick)), "{kind:?} outside its time");
             let mut agents: Vec<u32> = flows.iter().map(|(_, p)| p.agent.0).collect();

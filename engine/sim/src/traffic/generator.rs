@@ -52,9 +52,11 @@ impl TrafficGenerator {
             }
         };
         let plan = Plan::new(scenario, &source, Plugins::default());
+        let sites = draw_sites(&plan, &source);
+        let hosts = || sites.iter().map(|site| site.host).collect();
         Ok(Self {
-            siege: Siege::new(&scenario.campaigns, plan.agents, &plan.streams),
-            sites: draw_sites(&plan, &source),
+            siege: Siege::new(&plan.actions, plan.agents, &plan.streams, hosts),
+            sites,
             infected: vec![None; plan.agents as usize],
             batch: FlowBatch::new(plan.width),
             scratch: Scratch::default(),

@@ -1,9 +1,11 @@
 //! What a user of the simulation relies on, in one binary so that it links once.
 
+mod campaigns;
 mod classic;
 mod collective;
 mod detectors;
 mod determinism;
+mod evasion;
 mod gossip;
 mod harness;
 mod network;
