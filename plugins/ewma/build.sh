@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")"
 "${CLANG:-clang-19}" --target=wasm32-unknown-unknown -O2 -Wall -Wextra -ffp-contract=off -nostdlib -fuse-ld=lld \
-    -mbulk-memory -Wl,--no-entry,-z,stack-size=16384,--export-memory,--strip-all -o "${1:-ewma.core.wasm}" ewma.c
+    -mbulk-memory -msimd128 -Wl,--no-entry,-z,stack-size=16384,--export-memory,--strip-all -o "${1:-ewma.core.wasm}" ewma.c

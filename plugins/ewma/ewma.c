@@ -3,6 +3,8 @@
  * The same chart as the native detector `Ewma` (engine/detect/src/streaming/ewma.rs), operation for operation, so that
  * both give the same bits. `lambda` is the weight of the newest row, in (0, 1].
  */
+#include <wasm_simd128.h>
+
 #include "phalanx_plugin.h"
 
 /* Deviations beyond this many sigmas count as this many. */
@@ -13,12 +15,12 @@
 static uint32_t columns;
 static double lambda = 0.2;
 
-/* The state: `faded`, then mean, sd and average of every column. */
+/* The state: `faded`, then the means, deviations and averages of all columns. */
 static double *state;
 #define faded state[0]
-#define mean(i) state[1 + 3 * (i)]
-#define sd(i) state[2 + 3 * (i)]
-#define average(i) state[3 + 3 * (i)]
+#define mean(i) state[1 + (i)]
+#define sd(i) state[1 + columns + (i)]
+#define average(i) state[1 + 2 * columns + (i)]
 #define STATE_BYTES ((1 + 3 * columns) * 8)
 
 phalanx_info *describe(void) {
@@ -92,17 +94,38 @@ phalanx_answer *update(const float *rows, uint32_t length) {
     return phalanx_ok();
 }
 
+/* The farthest that an average would be after the row, two columns at a time; `kept` is (1 - lambda) * average. */
+static double farthest(const float *row, const double *kept) {
+    const v128_t most = wasm_f64x2_splat(SIGMAS_MAX), least = wasm_f64x2_splat(-SIGMAS_MAX);
+    const v128_t weight = wasm_f64x2_splat(lambda), zero = wasm_f64x2_splat(0.0);
+    v128_t fars = zero;
+    uint32_t i = 0;
+    for (; i + 2 <= columns; i += 2) {
+        v128_t value = wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(row + i));
+        v128_t off = wasm_f64x2_sub(value, wasm_v128_load(&mean(i)));
+        v128_t far = wasm_f64x2_div(off, wasm_v128_load(&sd(i)));
+        far = wasm_f64x2_pmax(wasm_f64x2_pmin(far, most), least);
+        far = wasm_v128_andnot(far, wasm_f64x2_eq(off, zero));
+        far = wasm_f64x2_add(wasm_v128_load(kept + i), wasm_f64x2_mul(weight, far));
+        fars = wasm_f64x2_pmax(fars, wasm_f64x2_abs(far));
+    }
+    double far = wasm_f64x2_extract_lane(fars, 0), other = wasm_f64x2_extract_lane(fars, 1);
+    if (other > far) far = other;
+    if (i < columns) {
+        double last = __builtin_fabs(next(i, row[i]));
+        if (last > far) far = last;
+    }
+    return far;
+}
+
 phalanx_answer *score(const float *rows, uint32_t length) {
     uint32_t count = length / columns;
     float *scores = phalanx_alloc(count * 4);
+    double *kept = phalanx_alloc(columns * 8);
+    for (uint32_t i = 0; i < columns; i++) kept[i] = (1.0 - lambda) * average(i);
     double deviation = __builtin_sqrt(lambda / (2.0 - lambda) * (1.0 - next_faded()));
     for (uint32_t r = 0; r < count; r++) {
-        double far = 0.0;
-        for (uint32_t i = 0; i < columns; i++) {
-            double d = __builtin_fabs(next(i, rows[r * columns + i]));
-            if (d > far) far = d;
-        }
-        double x = far / deviation;
+        double x = farthest(rows + r * columns, kept) / deviation;
         scores[r] = (float)(x / (1.0 + x));
     }
     return phalanx_list(scores, count);

@@ -11,7 +11,7 @@ fn built(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/built")).join(name)
 }
 
-const EXAMPLES: [&str; 4] = ["ewma", "half-space-trees", "reputation", "robust-zscore"];
+const EXAMPLES: [&str; 5] = ["ewma", "ewma-rust", "half-space-trees", "reputation", "robust-zscore"];
 
 #[test]
 fn the_examples_keep_every_promise() {
@@ -122,6 +122,12 @@ fn new_plugins_begin_as_the_examples() {
         bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(0);
         let readme = bench.read("my-own/README.md");
         assert!(readme.contains("runner plugin check my-own.wasm"), "{readme}");
+        assert!(readme.contains("runner plugin pin scenario.ron"), "{readme}");
+        // Its scenario runs with any plugin of that name.
+        std::fs::copy(built("ewma.wasm"), bench.path("my-own/my-own.wasm")).unwrap();
+        bench.run(&["plugin", "pin", "my-own/scenario.ron"]).expect(0);
+        let out = format!("out-{language}");
+        bench.run(&["my-own/scenario.ron", "--progress", "none", "--out", &out]).expect(0);
         let source = bench.read(&format!("my-own/{file}"));
         assert!(source.contains("\"my-own\""), "{language}:\n{source}");
         bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(2);

@@ -5,7 +5,7 @@ mod half_space;
 use std::cell::RefCell;
 
 use exports::phalanx::plugin::detector::{Guest, Info, Learning, Setting, Value};
-use half_space::{HalfSpaceTrees, Size};
+use half_space::{COLUMNS_MAX, HalfSpaceTrees, Size};
 
 wit_bindgen::generate!({ path: "../wit", world: "detector-plugin" });
 
@@ -40,6 +40,9 @@ impl Guest for Plugin {
     }
 
     fn init(config: Vec<Setting>, columns: Vec<String>, seed: u64) -> Result<(), String> {
+        if columns.len() > COLUMNS_MAX {
+            return Err(format!("{} columns: at most {COLUMNS_MAX} can be cut", columns.len()));
+        }
         MODEL.set(HalfSpaceTrees::new(size(&config)?, columns.len(), seed));
         Ok(())
     }

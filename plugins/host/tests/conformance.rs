@@ -17,7 +17,7 @@ fn broken(report: &CheckReport) -> Vec<&'static str> {
 
 #[test]
 fn the_examples_keep_every_promise() {
-    for name in ["ewma", "half-space-trees", "reputation", "robust-zscore"] {
+    for name in ["ewma", "ewma-rust", "half-space-trees", "reputation", "robust-zscore"] {
         let bytes = std::fs::read(format!("{}/../built/{name}.wasm", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let report = check(&bytes, &options());
         assert!(report.passed(), "{name}: {:#?}", report.findings);

@@ -52,7 +52,7 @@ impl Native for HalfSpaceTrees {
     }
 }
 
-/// The engine's own chart, of which `plugins/ewma` is a translation to C.
+/// The engine's own chart, of which `plugins/ewma-rust` and `plugins/ewma` are translations.
 struct Chart(Option<Ewma>);
 
 impl Native for Chart {
@@ -144,7 +144,10 @@ fn half_space_trees_in_rust() {
     check("half-space-trees", config, |agent| HalfSpaceTrees::new(size, COLUMNS, u64::from(agent)));
 }
 
+/// One algorithm three times: native, as a component of Rust (with 128-bit vectors) and as one of C.
 #[test]
-fn the_engines_ewma_in_c() {
-    check("ewma", Config::from([("lambda".to_owned(), Value::Number(0.3))]), |_| Chart(None));
+fn the_engines_ewma_in_rust_and_in_c() {
+    for name in ["ewma-rust", "ewma"] {
+        check(name, Config::from([("lambda".to_owned(), Value::Number(0.3))]), |_| Chart(None));
+    }
 }

@@ -47,7 +47,9 @@ impl Guest for Plugin {
     }
 
     fn load(state: Vec<u8>) -> Result<(), String> {
-        MODEL.with_borrow_mut(|model| model.load(&state)).ok_or_else(|| "not a state of this many columns".into())
+        MODEL
+            .with_borrow_mut(|model| model.load(&state))
+            .ok_or_else(|| "not a state of this many columns".into())
     }
 }
 

@@ -85,3 +85,21 @@ fn middle(values: &mut [f32]) -> f32 {
     let half = (values.len() - 1) / 2;
     *values.select_nth_unstable_by(half, f32::total_cmp).1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_worked_out() {
+        let mut model = RobustZScore::new(1);
+        // Median 3, absolute deviations 0, 1, 1, 2, 97: their median is 1. One attack of five changes nothing.
+        model.fit(&[1.0, 2.0, 3.0, 4.0, 100.0]);
+        let z = 2.0 / NORMAL;
+        assert_eq!(model.score(&[3.0, 5.0]), [0.0, z / (1.0 + z)]);
+        let mut loaded = RobustZScore::new(1);
+        loaded.load(&model.save()).unwrap();
+        assert_eq!(loaded.score(&[5.0]), model.score(&[5.0]));
+        assert!(loaded.load(b"short").is_none());
+    }
+}
