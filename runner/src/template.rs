@@ -10,6 +10,8 @@ type File = (&'static str, &'static str);
 
 const CONTRACT: File = ("wit/plugin.wit", include_str!("../../plugins/wit/plugin.wit"));
 
+const SCENARIO: File = ("scenario.ron", include_str!("../../plugins/templates/scenario.ron"));
+
 /// A detector in Rust.
 pub(crate) const RUST: &[File] = &[
     ("README.md", include_str!("../../plugins/templates/README-rust.md")),
@@ -18,6 +20,7 @@ pub(crate) const RUST: &[File] = &[
     ("src/lib.rs", include_str!("../../plugins/robust-zscore/src/lib.rs")),
     ("src/robust_zscore.rs", include_str!("../../plugins/robust-zscore/src/robust_zscore.rs")),
     CONTRACT,
+    SCENARIO,
 ];
 
 /// A detector in C.
@@ -26,6 +29,7 @@ pub(crate) const C: &[File] = &[
     ("PLUGIN.c", include_str!("../../plugins/ewma/ewma.c")),
     ("phalanx_plugin.h", include_str!("../../plugins/ewma/phalanx_plugin.h")),
     ("build.sh", include_str!("../../plugins/ewma/build.sh")),
+    SCENARIO,
 ];
 
 /// A detector in AssemblyScript.
@@ -34,6 +38,7 @@ pub(crate) const ASSEMBLYSCRIPT: &[File] = &[
     ("package.json", include_str!("../../plugins/templates/package.json")),
     ("detector.ts", include_str!("../../plugins/templates/assemblyscript/detector.ts")),
     ("phalanx.ts", include_str!("../../plugins/reputation/phalanx.ts")),
+    SCENARIO,
 ];
 
 /// A detector in Python.
@@ -42,6 +47,7 @@ pub(crate) const PYTHON: &[File] = &[
     ("app.py", include_str!("../../plugins/rules/app.py")),
     ("build.sh", include_str!("../../plugins/rules/build.sh")),
     CONTRACT,
+    SCENARIO,
 ];
 
 /// Writes a template into a new folder.
