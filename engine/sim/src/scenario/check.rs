@@ -206,6 +206,23 @@ impl Scenario {
             let message = format!("{} ticks: give at most {DAY_MAX}", synthetic.day_ticks.get());
             return fail("traffic.synthetic.day_ticks", message);
         }
+        if let Some(hours) = synthetic.working_hours {
+            let path = |field: &str| format!("traffic.synthetic.working_hours.{field}");
+            if hours.to.get() <= hours.from.get() {
+                return fail(&path("to"), "work ends before it begins: give more than from".to_owned());
+            }
+            if !(1..=7).contains(&hours.days) {
+                return fail(&path("days"), format!("{} days of a week: give 1 to 7", hours.days));
+            }
+            if hours.idle.get() >= 1.0 {
+                return fail(&path("idle"), "then there is no rest: give less than 1".to_owned());
+            }
+        }
+        if synthetic.scanning.get() > FLOWS_MAX {
+            let message =
+                format!("{} probes a host and tick: give at most {FLOWS_MAX}", synthetic.scanning.get());
+            return fail("traffic.synthetic.scanning", message);
+        }
         let roles = &synthetic.roles;
         if roles.web.get() + roles.dns.get() + roles.workstation.get() + roles.iot.get() <= 0.0 {
             let message = "all weights are 0: give at least one role a weight".to_owned();

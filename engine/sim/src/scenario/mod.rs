@@ -37,7 +37,8 @@ pub use phalanx_consensus::{Rule, TrustKind};
 pub use plugin::{Breaker, DetectorFault, Isolation, Nan, Plugin, PluginLimits, RuleFault, Setting};
 pub use study::{Design, Factor, Keep, Level, Levels, Record, SeedScheme, Study};
 pub use traffic::{
-    AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, Roles, Split, Synthetic, Traffic,
+    AnomalyRate, Attack, BaselineShift, Capture, Column, Family, Gaussian, LongFlows, Roles, Rollout, Season,
+    Split, Synthetic, Traffic, WorkingHours,
 };
 
 /// A whole scenario. Every field has a default; `runner scenario show FILE` prints them all.

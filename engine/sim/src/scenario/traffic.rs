@@ -40,6 +40,90 @@ pub struct Synthetic {
     /// A lasting change of what is normal, such as a new service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shift: Option<BaselineShift>,
+    /// When workstations are in use; by default by a sine, as all hosts but things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_hours: Option<WorkingHours>,
+    /// A slow swing of everybody's load, such as a year's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub season: Option<Season>,
+    /// A share of flows that last long, with a Pareto tail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub long_flows: Option<LongFlows>,
+    /// Unasked probes of the Internet's scanners, a host and tick: single packets from few busy and many rare addresses to the
+    /// ports that scanners like. They are noise, not an attack. (One benign flow in a hundred is a stray connection anyway.)
+    #[serde(skip_serializing_if = "is_zero")]
+    pub scanning: NonNegative,
+    /// A service that hosts begin to use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(rate: &NonNegative) -> bool {
+    rate.get() == 0.0
+}
+
+/// When workstations are in use. At other times they are nearly silent; their mean load over a week stays what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkingHours {
+    /// When work begins, as a share of the day.
+    pub from: Fraction,
+    /// When it ends; later than `from`.
+    pub to: Fraction,
+    /// Working days of a week of seven, which come first; 1 to 7.
+    pub days: u8,
+    /// Load at other times, in shares of that at work; below 1.
+    pub idle: Fraction,
+}
+
+impl Default for WorkingHours {
+    fn default() -> Self {
+        let share = Fraction::new;
+        Self { from: share(0.33), to: share(0.75), days: 5, idle: share(0.05) }
+    }
+}
+
+/// A slow swing of load: `1 + swing · sin(2π · tick / period_ticks)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Season {
+    /// Ticks of a whole swing.
+    pub period_ticks: Positive,
+    /// How far it swings around the mean.
+    pub swing: Fraction,
+}
+
+/// Flows whose duration has a Pareto tail: `P(longer than d) = (own / d)^shape`, where `own` is what the flow would have
+/// lasted otherwise. None lasts longer than a day.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LongFlows {
+    /// Share of answered flows.
+    pub share: Fraction,
+    /// Its shape: the mean is infinite at 1 and below.
+    pub shape: PositiveReal,
+}
+
+impl Default for LongFlows {
+    fn default() -> Self {
+        Self { share: Fraction::new(0.05), shape: PositiveReal::new(1.1) }
+    }
+}
+
+/// A service that all hosts begin to use: uploads of a few kilobytes and answers of some 60, over TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// First tick of the first use.
+    pub start: u64,
+    /// Ticks over which its share grows evenly to what it will be.
+    #[serde(default)]
+    pub ramp_ticks: u32,
+    /// Share of the hosts' flows that it makes up in the end.
+    pub share: Fraction,
+    /// Its port.
+    pub port: u16,
 }
 
 impl Default for Synthetic {
@@ -51,6 +135,11 @@ impl Default for Synthetic {
             day_ticks: Positive::new(48),
             diurnal: Fraction::new(0.5),
             shift: None,
+            working_hours: None,
+            season: None,
+            long_flows: None,
+            scanning: NonNegative::new(0.0),
+            rollout: None,
         }
     }
 }

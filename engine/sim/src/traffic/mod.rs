@@ -72,7 +72,7 @@ impl Source {
         match self {
             Self::Synthetic(hosts) => {
                 let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
-                hosts.benign(site, tick.0, hosts.bytes_factor(tick.0), &mut stream, flows);
+                hosts.benign(site, tick.0, hosts.era(tick.0), &mut stream, flows);
                 probes.iter().for_each(|probe| probe.flow.push_to(site.host.role, flows));
                 finish(flows, scratch);
             }
@@ -114,7 +114,7 @@ impl Source {
                 let mut scratch = Scratch::default();
                 for tick in 0.. {
                     batch.clear();
-                    hosts.benign(site, tick, 1.0, &mut stream, &mut batch);
+                    hosts.benign(site, tick, host::Era::FIRST, &mut stream, &mut batch);
                     finish(&mut batch, &mut scratch);
                     all.extend_from(&batch, 0..batch.rows());
                     let days = (tick + 1) / hosts.day_ticks();
