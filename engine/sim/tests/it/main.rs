@@ -8,6 +8,7 @@ mod determinism;
 mod evasion;
 mod gossip;
 mod harness;
+mod looks;
 mod network;
 mod sharing;
 mod truth;
