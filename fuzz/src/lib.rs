@@ -1,4 +1,4 @@
-//! Fuzz targets over everything that reads what others wrote: captures, maps, ledgers, proofs, rows, scenarios.
+//! Fuzz targets over everything that reads what others wrote: captures, maps, ledgers, plugins, proofs, rows, scenarios.
 //!
 //! *It is* one function a target, from bytes to nothing. Each makes of the bytes what the target takes (that is the
 //! generator), runs it, and panics if the answer breaks what the engine promises (that is the oracle). Bad input is
@@ -16,12 +16,15 @@ mod capture;
 mod cursor;
 mod forest;
 mod ledger;
+mod mutate;
+mod plugin;
 mod replay;
 mod scenario;
 
 pub use capture::{capture_csv, capture_map};
 pub use forest::forest;
 pub use ledger::{ledger_entry, ledger_proof};
+pub use plugin::{answer_is_taken, plugin_answer, plugin_load};
 pub use replay::replay;
 pub use scenario::{parse_scenario, scenario, within_bounds};
 
@@ -29,11 +32,13 @@ pub use scenario::{parse_scenario, scenario, within_bounds};
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their binary and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("capture_csv", capture_csv),
     ("capture_map", capture_map),
     ("forest", forest),
     ("ledger_entry", ledger_entry),
     ("ledger_proof", ledger_proof),
+    ("plugin_answer", plugin_answer),
+    ("plugin_load", plugin_load),
     ("scenario", scenario),
 ];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use phalanx_capture::CaptureMap;
 use phalanx_fuzz::{TARGETS, Target};
 use phalanx_ledger::Entry;
+use phalanx_plugin_host::{Limits, NanMode, Plugin, PluginEngine};
 use phalanx_sim::{Simulation, TrafficInput};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -168,6 +169,16 @@ fn ledger_proof() {
 }
 
 #[test]
+fn plugin_answer() {
+    run("plugin_answer", 4000);
+}
+
+#[test]
+fn plugin_load() {
+    run("plugin_load", 400);
+}
+
+#[test]
 fn scenario() {
     run("scenario", 3000);
 }
@@ -181,6 +192,14 @@ fn seeds_reach_behind_the_parsers() {
     let map = |bytes: &[u8]| CaptureMap::from_ron(std::str::from_utf8(bytes).unwrap()).is_ok();
     assert_eq!(accepted("capture_map", &map), 3);
     assert_eq!(accepted("ledger_entry", &|bytes| Entry::decode(bytes).is_ok()), 17);
+    assert_eq!(accepted("plugin_answer", &phalanx_fuzz::answer_is_taken), 3);
+    let engine = PluginEngine::new(NanMode::Canonical);
+    let loads = |bytes: &[u8]| {
+        let packed = (bytes[0] == 1).then(|| phalanx_plugin_pack::pack(&bytes[1..]).ok()).flatten();
+        let file = packed.as_deref().unwrap_or(&bytes[1..]);
+        Plugin::load(&engine, file, None, Limits::default()).is_ok()
+    };
+    assert_eq!(accepted("plugin_load", &loads), 5);
     let nsl_kdd = CaptureMap::builtin("nsl_kdd").unwrap();
     let rows = |bytes: &[u8]| phalanx_capture::read_csv_from(&bytes[1..], "s".as_ref(), &nsl_kdd).is_ok();
     assert_eq!(accepted("capture_csv", &rows), 1);

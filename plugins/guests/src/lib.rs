@@ -139,8 +139,8 @@ impl Guest {
         )
     }
 
-    /// One whose answer to `score` is whatever lies in the state that it was given: the pointer to the result in its
-    /// first four bytes, and memory from 2048 on in the others. So it says all that a guest can say.
+    /// One whose answer to `score` is whatever state it was given, which it puts into memory from 2048 on: the case of
+    /// the result, then pointer and length of its list. So it says all that a guest can say.
     #[must_use]
     pub fn parrot() -> Self {
         Self::mean()
