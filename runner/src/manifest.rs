@@ -1,5 +1,6 @@
 //! `manifest.json`: everything that is needed to repeat the runs of a folder, or to go on with them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use crate::campaign::{Campaign, Kept};
 use crate::error::RunnerError;
 use crate::output::{OutFolder, write_whole};
 use crate::plan::{Numbering, SEED_FORMULA};
+use crate::plugins;
 use crate::record::hex;
 use crate::run::Job;
 use crate::scenario::{Loaded, load, restore};
@@ -51,6 +53,9 @@ pub struct Manifest {
     pub plan_sha256: String,
     /// Files that results depend on.
     pub data: Vec<Data>,
+    /// What runs the plugins: wasmtime's version and every setting that results could depend on; nothing without any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    plugins: BTreeMap<String, String>,
     host: Host,
 }
 
@@ -116,6 +121,7 @@ impl Manifest {
             seed_formula: SEED_FORMULA.to_owned(),
             plan_sha256,
             data: data(job),
+            plugins: plugins::settings(&loaded.scenario),
             host: Host { threads, jobs },
         }
     }
@@ -178,6 +184,12 @@ impl Manifest {
                 short(&self.engine.commit),
                 short(&this.commit)
             );
+            return refuse(problem, "go on with the build that began it, or begin anew in another folder");
+        }
+        let plugins = plugins::settings(&self.scenario);
+        if let Some((what, was)) = self.plugins.iter().find(|(what, was)| plugins.get(*what) != Some(was)) {
+            let is = plugins.get(what).map_or("not known", String::as_str);
+            let problem = format!("ran its plugins with {what} {was}, which here is {is}");
             return refuse(problem, "go on with the build that began it, or begin anew in another folder");
         }
         if self.file.is_file() {

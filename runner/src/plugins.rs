@@ -100,13 +100,14 @@ pub fn aborts(scenario: &Scenario, slot: phalanx_core::PluginSlot) -> bool {
 
 /// The engine's version and settings, for manifests; nothing if the scenario names no plugin.
 #[must_use]
-pub fn settings(scenario: &Scenario) -> BTreeMap<&'static str, String> {
+pub fn settings(scenario: &Scenario) -> BTreeMap<String, String> {
     let nan = match (&scenario.detector, &scenario.consensus.plugin) {
         (Detector::Plugin(words), _) => words.nan,
         (_, Some(words)) => words.nan,
         _ => return BTreeMap::new(),
     };
-    PluginEngine::new(nan_mode(nan)).settings().into_iter().collect()
+    let settings = PluginEngine::new(nan_mode(nan)).settings();
+    settings.into_iter().map(|(what, value)| (what.to_owned(), value)).collect()
 }
 
 /// What distinguishes loaded plugins: file, hash, NaN mode, limits.

@@ -76,6 +76,15 @@ fn a_scenario_is_pinned_and_run() {
     };
     let one = fingerprint("1", &["--out", "one"]);
     assert_eq!(fingerprint("3", &["--out", "three"]), one);
+    let manifest: serde_json::Value = serde_json::from_str(&bench.read("one/manifest.json")).unwrap();
+    assert_eq!(manifest["plugins"]["wasmtime"], phalanx_plugin_host::WASMTIME);
+    assert_eq!(manifest["plugins"]["nan"], "Canonical");
+    assert_eq!(manifest["scenario"]["detector"]["Plugin"]["sha256"].as_str().unwrap().len(), 64);
+    // Another wasmtime would not do to go on.
+    let other = bench.read("one/manifest.json").replace(phalanx_plugin_host::WASMTIME, "47.0.0");
+    bench.write("one/manifest.json", other);
+    let said = bench.run(&["extend", "one", "--reps", "+1"]).expect(2);
+    assert!(said.stderr.contains("plugins with wasmtime 47.0.0"), "{}", said.stderr);
     // The file's place is no part of a result.
     let moved = bench.path("elsewhere.wasm");
     std::fs::copy(bench.path("plugins/mean.wasm"), &moved).unwrap();

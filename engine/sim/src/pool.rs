@@ -10,13 +10,16 @@ use crate::SimError;
 #[derive(Clone, Debug)]
 pub struct Pool(Arc<ThreadPool>);
 
+/// Plugins may nest their calls for a mebibyte, and hosts want room above that; untouched, it costs nothing.
+const STACK_BYTES: usize = 4 << 20;
+
 impl Pool {
     /// So many threads of its own; at least one.
     ///
     /// # Errors
     /// If they cannot be started.
     pub fn new(threads: usize) -> Result<Self, SimError> {
-        Self::build(ThreadPoolBuilder::new().num_threads(threads.max(1)))
+        Self::build(ThreadPoolBuilder::new().num_threads(threads.max(1)).stack_size(STACK_BYTES))
     }
 
     /// The calling thread alone, for simulations that are stepped by it and by no other: nothing has to be woken for

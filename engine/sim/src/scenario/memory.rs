@@ -1,10 +1,12 @@
 //! What a run will need, before anything is allocated.
 
-use super::{Detector, Electorate, Owner, Scenario, Topology, Traffic};
+use super::{Detector, DetectorFault, Electorate, Isolation, Owner, Scenario, Topology, Traffic};
 
 /// Bytes of a forest node (two 4-byte words) and of the fixed parts of an agent.
 const NODE_BYTES: u64 = 8;
 const AGENT_BYTES: u64 = 4096;
+/// A live instance of a plugin compiled from Rust or C; an interpreter's is a mebibyte and more.
+const INSTANCE_BYTES: u64 = 48 << 10;
 /// The program, the score histogram and the database's cache.
 const BASE_BYTES: u64 = 32 << 20;
 /// Roles of synthetic hosts, each of which may have a model.
@@ -25,20 +27,7 @@ impl Scenario {
             Traffic::Gaussian(gaussian) => (gaussian.columns.len() as u64, u64::from(gaussian.flows.get())),
             Traffic::Capture(_) => (CAPTURE_WIDTH, 100),
         };
-        let model = match self.detector {
-            Detector::IsolationForest { trees, sample, .. }
-            | Detector::ExtendedForest { trees, sample }
-            | Detector::KurtosisForest { trees, sample }
-            | Detector::RandomCutForest { trees, window: sample } => {
-                u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(2 * NODE_BYTES)
-            }
-            Detector::HalfSpaceTrees { trees, .. } => u64::from(trees.get()) * 512 * 8,
-            // Detectors that keep a sorted or sampled copy of what they were fitted to.
-            Detector::Ecod | Detector::Copod | Detector::Knn { .. } | Detector::Ensemble => {
-                u64::from(self.model.window_flows.get()).saturating_mul(width * 8 + 64)
-            }
-            _ => width * width * 8 + 4096,
-        };
+        let model = self.model_bytes(&self.detector, width);
         let row = width * 4 + 16;
         let window = u64::from(self.model.window_flows.get()).saturating_mul(row);
         let batch = flows.saturating_mul(row + 24);
@@ -67,5 +56,33 @@ impl Scenario {
             .saturating_add(opinions)
             .saturating_add(graph)
             .saturating_add(BASE_BYTES)
+    }
+
+    fn model_bytes(&self, detector: &Detector, width: u64) -> u64 {
+        match detector {
+            Detector::IsolationForest { trees, sample, .. }
+            | Detector::ExtendedForest { trees, sample }
+            | Detector::KurtosisForest { trees, sample }
+            | Detector::RandomCutForest { trees, window: sample } => {
+                u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(2 * NODE_BYTES)
+            }
+            Detector::HalfSpaceTrees { trees, .. } => u64::from(trees.get()) * 512 * 8,
+            // Detectors that keep a sorted or sampled copy of what they were fitted to.
+            Detector::Ecod | Detector::Copod | Detector::Knn { .. } | Detector::Ensemble => {
+                u64::from(self.model.window_flows.get()).saturating_mul(width * 8 + 64)
+            }
+            Detector::Plugin(plugin) => {
+                let instance = match plugin.isolation {
+                    Isolation::Live => INSTANCE_BYTES,
+                    Isolation::Hermetic => 0,
+                };
+                let native = match &plugin.on_fault {
+                    DetectorFault::Native(native) => self.model_bytes(native, width),
+                    DetectorFault::Abstain | DetectorFault::Abort => 0,
+                };
+                instance + native + width * width * 8 + 4096
+            }
+            _ => width * width * 8 + 4096,
+        }
     }
 }
