@@ -161,11 +161,21 @@ fn pack(args: &PackArgs) -> Result<Exit, RunnerError> {
     Ok(Exit::Ok)
 }
 
+/// Beyond this size, an interpreter's, compiling is worth a word.
+const SLOW_BYTES: usize = 4 << 20;
+
 fn check_file(args: &CheckArgs) -> Result<Exit, RunnerError> {
     let bytes = read(&args.file).map_err(refuse(&args.file))?;
     let mut options = CheckOptions { config: settings(&args.config)?, ..CheckOptions::default() };
     if !args.columns.is_empty() {
         options.columns.clone_from(&args.columns);
+    }
+    if bytes.len() > SLOW_BYTES {
+        let mib = bytes.len() >> 20;
+        tracing::warn!(
+            "{}: {mib} MiB of code are compiled four ways; this takes a minute",
+            args.file.display()
+        );
     }
     let report = check(&bytes, &options);
     print(&if args.json { json(&report) } else { text(&args.file, &report) })?;
