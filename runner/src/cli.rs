@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
+use crate::commands::bench::BenchArgs;
 use crate::commands::bisect::BisectArgs;
 use crate::commands::capture::CaptureCommand;
 use crate::commands::detect::DetectCommand;
@@ -24,8 +25,8 @@ use crate::commands::scenario::ScenarioCommand;
 use crate::commands::selftest::SelftestArgs;
 use crate::commands::swarm::SwarmArgs;
 use crate::commands::{
-    bisect, capture, detect, golden, ledger, plan, plugin, replay, report, resume, run, scenario, selftest,
-    swarm,
+    bench, bisect, capture, detect, golden, ledger, plan, plugin, replay, report, resume, run, scenario,
+    selftest, swarm,
 };
 use crate::exit::{Exit, TABLE};
 use crate::run::INTERRUPTED;
@@ -91,6 +92,8 @@ enum Command {
     Plugin(PluginCommand),
     /// Measure what is known exactly, and compare
     Selftest(SelftestArgs),
+    /// Measure how fast this machine runs the engine
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Ledger(command) => ledger::ledger(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Selftest(args) => selftest::selftest(args, cli.log.quiet),
+        Command::Bench(args) => bench::bench(args, cli.log.quiet),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -10,6 +10,7 @@ use phalanx_plugin_pack::PackError;
 use phalanx_sim::SimError;
 use thiserror::Error;
 
+use crate::bench::BenchError;
 use crate::evaluation::EvaluationError;
 use crate::exit::Exit;
 use crate::plan::PlanError;
@@ -61,6 +62,19 @@ pub enum RunnerError {
         name: String,
         /// Names of maps that are shipped.
         known: Vec<&'static str>,
+    },
+    /// A saved set of measurements is none.
+    #[error(transparent)]
+    #[diagnostic(help("without --compare the figures are shown alone"))]
+    Bench(#[from] BenchError),
+    /// Nothing that is measured has such a name.
+    #[error("nothing that is measured has `{name}` in its name; there are {known}")]
+    #[diagnostic(help("name a part of one of these, or none for all"))]
+    UnknownBench {
+        /// As asked for.
+        name: String,
+        /// All names.
+        known: String,
     },
     /// A file to write is there already.
     #[error("{} exists and is not overwritten", .path.display())]
@@ -283,6 +297,8 @@ impl RunnerError {
             | Self::MapFile { .. }
             | Self::NoMap { .. }
             | Self::OutputTaken { .. }
+            | Self::Bench(_)
+            | Self::UnknownBench { .. }
             | Self::Simulation(_)
             | Self::Memory { .. }
             | Self::FolderTaken { .. }

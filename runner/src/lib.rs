@@ -24,6 +24,7 @@
 
 pub mod analysis;
 pub mod batch;
+pub mod bench;
 pub mod bisect;
 pub mod campaign;
 pub mod chain;

@@ -199,6 +199,15 @@ impl Simulation {
         self.world.get_resource_mut::<Tracing>().map(|mut t| std::mem::take(&mut t.0)).unwrap_or_default()
     }
 
+    /// From the next tick on, calls `hook` with the name of each phase when it has ended, on the thread of the pool that
+    /// runs the tick; replaces an earlier hook and [`Self::trace`]. The simulation itself sees no clock: this is how a
+    /// caller that has one finds out where the time goes.
+    pub fn call_after_phases(&mut self, hook: impl FnMut(&'static str) + Send + Sync + 'static) {
+        self.world.insert_resource(trace::Hook(Box::new(hook)));
+        self.schedule = tick::schedule();
+        trace::call(&mut self.schedule);
+    }
+
     /// Plants a bug in a traced run: the first flag of an agent is wrong in one tick. Only for the test of whoever
     /// looks for bugs.
     #[doc(hidden)]

@@ -58,26 +58,44 @@ pub(crate) struct PlantedBug {
 
 /// Adds a look at all agents behind every phase.
 pub(crate) fn watch(schedule: &mut Schedule) {
-    schedule.add_systems((
-        after("connect").after(connect::connect).before(observe::attack),
-        after("observe").after(observe::observe).before(detect::detect),
-        misbehave.after(detect::detect).before(report::report),
-        after("detect").after(misbehave).before(report::report),
-        after("report").after(report::report).before(deliver::deliver),
-        after("deliver").after(deliver::deliver).before(vote::vote),
-        after("vote").after(vote::vote).before(decide::decide),
-        after("decide").after(decide::decide).before(commit::commit),
-        after("commit").after(commit::commit).before(adapt::adapt),
-        after("adapt").after(adapt::adapt).before(measure::measure),
-        after("measure").after(measure::measure),
-    ));
+    behind_phases(schedule, |phase| {
+        move |world: &mut World| {
+            if phase == "detect" {
+                world.run_system_cached(misbehave).expect("the system needs nothing that may be missing");
+            }
+            let agents = look(world);
+            world.resource_mut::<Tracing>().0.push(PhaseTrace { phase, agents });
+        }
+    });
 }
 
-fn after(phase: &'static str) -> impl FnMut(&mut World) {
-    move |world| {
-        let agents = look(world);
-        world.resource_mut::<Tracing>().0.push(PhaseTrace { phase, agents });
-    }
+/// Whoever wants to know when a phase has ended, by its name.
+pub(crate) type PhaseHook = Box<dyn FnMut(&'static str) + Send + Sync>;
+
+#[derive(Resource)]
+pub(crate) struct Hook(pub(crate) PhaseHook);
+
+/// Calls the world's [`Hook`] behind every phase.
+pub(crate) fn call(schedule: &mut Schedule) {
+    behind_phases(schedule, |phase| move |world: &mut World| (world.resource_mut::<Hook>().0)(phase));
+}
+
+fn behind_phases<F>(schedule: &mut Schedule, system: impl Fn(&'static str) -> F)
+where
+    F: FnMut(&mut World) + Send + Sync + 'static,
+{
+    schedule.add_systems((
+        system("connect").after(connect::connect).before(observe::attack),
+        system("observe").after(observe::observe).before(detect::detect),
+        system("detect").after(detect::detect).before(report::report),
+        system("report").after(report::report).before(deliver::deliver),
+        system("deliver").after(deliver::deliver).before(vote::vote),
+        system("vote").after(vote::vote).before(decide::decide),
+        system("decide").after(decide::decide).before(commit::commit),
+        system("commit").after(commit::commit).before(adapt::adapt),
+        system("adapt").after(adapt::adapt).before(measure::measure),
+        system("measure").after(measure::measure),
+    ));
 }
 
 fn look(world: &mut World) -> Vec<[u64; TRACED_FIELDS.len()]> {

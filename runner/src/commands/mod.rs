@@ -1,5 +1,6 @@
 //! One file a verb: arguments in, exit code out.
 
+pub mod bench;
 pub mod bisect;
 pub mod capture;
 pub mod detect;

@@ -47,3 +47,4 @@ pub use report::{quality_table, timing_table};
 pub use rules::WrittenRules;
 pub use split::{Mode, Split};
 pub use timing::{MedianAndBest, Sample, Timing};
+pub(crate) use timing::{cpu_time, median};

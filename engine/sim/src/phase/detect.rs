@@ -30,7 +30,7 @@ pub(crate) fn detect(
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
     if owners.is_shared() {
-        let block = rows.len().div_ceil(2 * rayon::current_num_threads()).clamp(BLOCK.0, BLOCK.1);
+        let block = rows.len().div_ceil(8).clamp(BLOCK.0, BLOCK.1);
         rows.par_chunks_mut(block).for_each_init(Together::default, |together, block| {
             together.score(block, &owners);
             block.iter_mut().for_each(|row| judge(row, &plan, &known, now.0));
