@@ -89,6 +89,37 @@ fn json_is_one_document_with_the_contracts_keys() {
 }
 
 #[test]
+fn charts_and_rules_follow_the_rows() {
+    let bench = Bench::new();
+    bench.write("small.npz", small_npz());
+    let base = ["detect", "score", "small.npz", "--json", "-q", "--detector"];
+    let run = |more: &[&str]| json(&bench.run(&[&base[..], more].concat()).expect(0));
+    let document = run(&["ewma:lambda=0.5", "cusum:slack=1", "rules:x0>50; x1>50"]);
+    let auc = |document: &Value, i: usize| document["detectors"][i]["roc_auc"]["mean"].as_f64().unwrap();
+    for i in 0..3 {
+        assert!(auc(&document, i) > 0.9, "{}", document["detectors"][i]);
+    }
+    assert_eq!(document["detectors"][2]["parameters"]["rules"], "x0>50; x1>50");
+}
+
+#[test]
+fn attacks_alone_are_scored_where_nothing_is_learned_from_labels() {
+    let bench = Bench::new();
+    bench
+        .write("attacks.csv", "a,b,y\n1,2,scan\n3,4,scan\n5,1,worm\n")
+        .write("clean.csv", "a,b,y\n1,1,ok\n2,2,ok\n");
+    let base = ["detect", "score", "attacks.csv", "--label", "y", "--detector", "ecod"];
+    let run = |more: &[&str]| bench.run(&[&base[..], more].concat());
+    assert!(run(&[]).expect(2).stderr.contains("--benign"));
+    for more in [&["--mode", "unsup"][..], &["--train", "clean.csv", "--benign", "ok"]] {
+        let said = run(more).expect(0);
+        assert!(said.stdout.contains("All rows to score are anomalous"), "{}", said.stdout);
+    }
+    let said = run(&["--mode", "unsup"]).expect(0);
+    assert!(said.stderr.contains("no value of y says that a row is benign"), "{}", said.stderr);
+}
+
+#[test]
 fn bench_measures_speed_alone() {
     let bench = Bench::new();
     bench.write("small.npz", small_npz());
@@ -198,6 +229,7 @@ fn bad_input_is_exit_code_2_with_place_and_remedy() {
         .write("gap.csv", "a,b,y\n1,2,0\n3,,0\n5,6,1\n")
         .write("short.csv", "a,b,y\n1,2,0\n3,4\n")
         .write("conn.log", "#separator \\x09\n#path\tconn\n#fields\tts\n1\n")
+        .write("header.csv", "a,b,y\n")
         .write("empty.csv", "");
     let check = |arguments: &str, expected: &[&str]| {
         let words: Vec<&str> = ["detect", "score"].into_iter().chain(arguments.split(' ')).collect();
@@ -210,6 +242,9 @@ fn bad_input_is_exit_code_2_with_place_and_remedy() {
     check("small.npz --detector ecodd", &["did you mean `ecod`?", "known are isolation_forest,", "ensemble"]);
     check("small.npz --detector knn:k=3", &["`knn` has no parameter `k`", "neighbours, reference, scaling"]);
     check("small.npz --detector knn:neighbours=0", &["knn:neighbours=0: `neighbours` must be between 1"]);
+    check("small.npz --detector rules:x7>1", &["there is no feature `x7`", "there are x0, x1", "proto=tcp"]);
+    check("small.npz --detector rules:", &["`rules` cannot be ``", "dst_bytes<=100"]);
+    check("header.csv --label y", &["header.csv has a header and no rows"]);
     check("absent.npz", &["absent.npz: no such file; check the path"]);
     check("no_y.npz", &["no_y.npz has no labels", "an array y"]);
     check("no_x.npz", &["no_x.npz", "\"X\"", "arrays X and y"]);

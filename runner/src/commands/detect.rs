@@ -201,6 +201,7 @@ impl RowArgs {
             benign: self.benign.clone(),
             ignore: self.ignore.clone(),
             map: self.map.clone(),
+            attacks_alone: self.train.is_some() || self.mode == Some(Mode::Unsupervised),
         };
         let input = Input::read(&self.file, &options)?;
         if !quiet {

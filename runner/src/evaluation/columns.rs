@@ -47,7 +47,15 @@ pub(super) fn guess(
 
     let mut columns: Vec<Column> = names.iter().map(|_| Column::default()).collect();
     let mut record = ByteRecord::new();
-    while let Ok(true) = reader.read_byte_record(&mut record) {
+    // A record that cannot be read counts: the strict reader will say what is wrong with it.
+    let mut has_rows = false;
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(false) if !has_rows => return Err(EvaluationError::NoRows { file: path.to_owned() }),
+            Ok(false) => break,
+            Ok(true) => has_rows = true,
+            Err(_) => break,
+        }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, value) in columns.iter_mut().zip(&record) {
             column.show(value, line);

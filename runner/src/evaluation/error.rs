@@ -55,6 +55,13 @@ pub enum EvaluationError {
         /// The file's columns.
         known: Vec<String>,
     },
+    /// A header and nothing below it.
+    #[error("{} has a header and no rows", .file.display())]
+    #[diagnostic(help("fetch it again, or name another file"))]
+    NoRows {
+        /// Which file.
+        file: PathBuf,
+    },
     /// Rows without a truth.
     #[error("{} has no labels", .file.display())]
     #[diagnostic(help("npz needs an array y with 0 for benign rows; a map needs a column of kind Label"))]

@@ -21,6 +21,8 @@ pub struct InputOptions {
     pub ignore: Vec<String>,
     /// Name of a map that is shipped, or a map file, in place of the three above.
     pub map: Option<String>,
+    /// Whether the file may hold attacks alone: what is learned from does not depend on its labels.
+    pub attacks_alone: bool,
 }
 
 /// The rows of one file, with the truth.
@@ -42,7 +44,7 @@ impl Input {
     /// # Errors
     /// If the file cannot be read, or has no labels.
     pub fn read(file: &Path, options: &InputOptions) -> Result<Self, EvaluationError> {
-        let input = if is_npz(file)? {
+        let mut input = if is_npz(file)? {
             refuse_csv_options(file, options)?;
             Self { file: file.to_owned(), records: read_npz(file)?, notes: Vec::new(), map: None }
         } else {
@@ -57,7 +59,13 @@ impl Input {
         }
         match &options.label {
             Some(column) if options.benign.is_empty() && input.benign_rows().is_empty() => {
-                let values = input.records.attacks().into_iter().map(str::to_owned).collect();
+                let values: Vec<String> = input.records.attacks().into_iter().map(str::to_owned).collect();
+                if options.attacks_alone {
+                    input
+                        .notes
+                        .push(format!("no value of {column} says that a row is benign; --benign names them"));
+                    return Ok(input);
+                }
                 Err(EvaluationError::BenignNotNamed { file: file.to_owned(), column: column.clone(), values })
             }
             _ => Ok(input),
