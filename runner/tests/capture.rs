@@ -179,6 +179,57 @@ fn convert_writes_csv_to_standard_output_or_a_file() {
 }
 
 #[test]
+fn convert_writes_the_same_table_as_parquet() {
+    use parquet::file::reader::FileReader;
+    use parquet::record::RowAccessor;
+
+    let bench = Bench::new();
+    bench
+        .write("conn.log", conn_log())
+        .write("mine.ron", MAP)
+        .write("rows.csv", "bytes,proto,class\n1,tcp,ok\n2.5,udp,scan\n");
+    let convert = |file: &str, more: &[&str], out: &str| {
+        let base = ["capture", "convert", file, "--to", "parquet", "--output", out];
+        bench.run(&[&base[..], more].concat()).expect(0);
+        let file = std::fs::File::open(bench.path(out)).unwrap();
+        let reader = parquet::file::serialized_reader::SerializedFileReader::new(file).unwrap();
+        let names: Vec<String> = reader
+            .metadata()
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .map(|c| c.name().to_owned())
+            .collect();
+        (names, reader.get_row_iter(None).unwrap().map(Result::unwrap).collect::<Vec<_>>())
+    };
+    let (names, rows) = convert("conn.log", &[], "flows.parquet");
+    let csv = bench.run(&["capture", "convert", "conn.log", "--to", "csv"]).expect(0).stdout;
+    assert_eq!(names.join(","), csv.lines().next().unwrap());
+    assert_eq!(rows.len(), 3);
+    let row = &rows[0];
+    assert_eq!(
+        (
+            row.get_timestamp_micros(0).unwrap(),
+            row.get_double(1).unwrap(),
+            row.get_string(2).unwrap().as_str()
+        ),
+        (10_500_000, 2.0, "10.0.0.1")
+    );
+    assert_eq!((row.get_long(5).unwrap(), row.get_string(15).unwrap().as_str()), (22, "Malicious"));
+    let unknown = |row: &parquet::record::Row, i: usize| row.get_column_iter().nth(i).unwrap().1.to_string();
+    assert_eq!(unknown(&rows[0], 11), "null", "what the sensor did not say is null, not 0");
+
+    let (names, rows) = convert("rows.csv", &["--map", "mine.ron"], "rows.parquet");
+    assert_eq!(names, ["bytes", "proto", "label"]);
+    assert_eq!((rows[1].get_float(0).unwrap(), rows[1].get_string(2).unwrap().as_str()), (2.5, "scan"));
+
+    bench.write("torn.log", torn_log());
+    bench.run(&["capture", "convert", "torn.log", "--to", "parquet", "--output", "torn.parquet"]).expect(2);
+    assert!(!bench.path("torn.parquet").exists(), "whole or not at all");
+}
+
+#[test]
 fn convert_overwrites_nothing_and_leaves_nothing_unfinished() {
     let bench = Bench::new();
     bench.write("torn.log", torn_log()).write("flows.csv", "precious");

@@ -13,9 +13,26 @@ use std::{
 use crate::{CaptureError, FlowRecord, InspectOptions, Records, Tally, inspect::Opened, key::protocol_name};
 
 /// Columns of converted flows: times in seconds, bytes of IP packets and of payload.
-const COLUMNS: &str = "start,duration,source,source_port,destination,destination_port,protocol,service,state,\
-                       sent_packets,received_packets,sent_bytes,received_bytes,sent_payload,received_payload,\
-                       label,detail,alert";
+pub const FLOW_COLUMNS: [&str; 18] = [
+    "start",
+    "duration",
+    "source",
+    "source_port",
+    "destination",
+    "destination_port",
+    "protocol",
+    "service",
+    "state",
+    "sent_packets",
+    "received_packets",
+    "sent_bytes",
+    "received_bytes",
+    "sent_payload",
+    "received_payload",
+    "label",
+    "detail",
+    "alert",
+];
 
 /// Why a file was not converted.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +70,7 @@ pub fn write_flows(
     flows: impl IntoIterator<Item = Result<FlowRecord, CaptureError>>,
     mut writer: impl Write,
 ) -> Result<(), ConvertError> {
-    writeln!(writer, "{COLUMNS}")?;
+    writeln!(writer, "{}", FLOW_COLUMNS.join(","))?;
     for flow in flows {
         let flow = flow?;
         let time = |us: Option<i64>| us.map(seconds);

@@ -93,14 +93,29 @@ pub fn inspect(path: &Path, options: &InspectOptions) -> Result<Inspection, Capt
     }
 }
 
-/// A file as flows or as rows.
-pub(crate) enum Opened {
+/// A file as flows or as rows: what [`inspect`] and [`crate::convert`] begin with.
+pub enum Opened {
+    /// Flows, which are read one by one.
     Flows(Box<FlowReader<'static>>),
-    Records { format: String, compression: Compression, records: Box<Records>, tally: Tally },
+    /// Rows of mapped CSV or of npz, which are in memory.
+    Records {
+        /// What to call the format.
+        format: String,
+        /// How the file was packed.
+        compression: Compression,
+        /// The rows.
+        records: Box<Records>,
+        /// What was met while reading them.
+        tally: Tally,
+    },
 }
 
 impl Opened {
-    pub(crate) fn new(path: &Path, options: &InspectOptions) -> Result<Self, CaptureError> {
+    /// Opens a file; rows are read whole.
+    ///
+    /// # Errors
+    /// Whatever stops a reader of that file.
+    pub fn new(path: &Path, options: &InspectOptions) -> Result<Self, CaptureError> {
         let transport = Transport::open(path)?;
         let compression = transport.compression();
         if let Some(map) = &options.map {

@@ -88,7 +88,8 @@ pub(crate) fn protocol_named(field: &[u8]) -> Option<Protocol> {
 }
 
 /// The name of one of the three common protocols, the number of any other.
-pub(crate) fn protocol_name(protocol: Protocol) -> Cow<'static, str> {
+#[must_use]
+pub fn protocol_name(protocol: Protocol) -> Cow<'static, str> {
     match protocol {
         Protocol::TCP => "tcp".into(),
         Protocol::UDP => "udp".into(),

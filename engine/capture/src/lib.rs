@@ -91,7 +91,7 @@ mod transport;
 mod zeek;
 
 pub use assemble::FlowTimeouts;
-pub use convert::{ConvertError, convert, write_flows};
+pub use convert::{ConvertError, FLOW_COLUMNS, convert, write_flows};
 pub use dataset::{Dataset, LoadOptions, load};
 pub use encoder::Encoder;
 pub use error::{
@@ -101,7 +101,8 @@ pub use eve::EveEvents;
 pub use features::FlowEncoder;
 pub use flow::{Alert, FlowRecord, FlowState, Label, LabelClass, Name, TcpFlags, Volume};
 pub use flow_dataset::{FlowDataset, FlowLoadOptions, load_flows};
-pub use inspect::{FeatureRange, InspectOptions, Inspection, Talker, inspect};
+pub use inspect::{FeatureRange, InspectOptions, Inspection, Opened, Talker, inspect};
+pub use key::protocol_name;
 pub use map::{
     CaptureMap, ColumnKind, EmptyNumber, Encoding, MapError, MapProblem, NotFinite, PortColumn,
     UnknownProtocol,

@@ -1,5 +1,7 @@
 //! `runner capture inspect|convert`.
 
+mod parquet;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -92,7 +94,24 @@ enum FormatName {
 /// What can be written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Target {
+    /// A table with a header line.
     Csv,
+    /// The same table as Parquet, with timestamps and nulls.
+    Parquet,
+}
+
+impl Target {
+    fn write(
+        self,
+        file: &Path,
+        options: &InspectOptions,
+        writer: impl Write + Send,
+    ) -> Result<Tally, ConvertError> {
+        match self {
+            Self::Csv => phalanx_capture::convert(file, options, writer),
+            Self::Parquet => parquet::convert(file, options, writer),
+        }
+    }
 }
 
 /// Runs the command. `quiet` leaves out what `convert` says on standard error.
@@ -118,20 +137,19 @@ fn inspect(args: &InspectArgs) -> Result<Exit, RunnerError> {
 }
 
 fn convert(args: &ConvertArgs, quiet: bool) -> Result<Exit, RunnerError> {
-    let Target::Csv = args.to;
     let options = args.input.options()?;
     let file = &args.input.file;
     let (tally, place) = match &args.output {
         Some(path) => {
             let mut output = NewFile::begin(path)?;
-            let converted = phalanx_capture::convert(file, &options, &mut output.writer);
+            let converted = args.to.write(file, &options, &mut output.writer);
             let Some(tally) = finished(converted, path)? else { return Ok(Exit::Interrupted) };
             output.finish()?;
             (tally, path.display().to_string())
         }
         None => {
-            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, Interruptible(io::stdout().lock()));
-            let converted = phalanx_capture::convert(file, &options, &mut writer);
+            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, Interruptible(io::stdout()));
+            let converted = args.to.write(file, &options, &mut writer);
             // What is still held back after an error stays back: a file that is no capture yields no lone header.
             drop(writer.into_parts());
             // A reader that has gone away (`| head`) has had enough.
