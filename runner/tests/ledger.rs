@@ -262,6 +262,8 @@ fn sealed_exported_and_imported_it_is_the_same_ledger() {
             bench.run(&["ledger", "import", "edited.jsonl", "--out", &format!("e{code}{}", lines.len())]);
         let said = said.expect(code);
         assert!(said.stderr.contains(part), "{}", said.stderr);
+        let left = bench.files().into_iter().filter(|name| name.starts_with('e') && name != "edited.jsonl");
+        assert_eq!(left.collect::<Vec<_>>(), [""; 0], "a failed import leaves nothing");
     };
     check(&lines[..lines.len() - 1], 4, "entries were cut off");
     check(&[&lines[..], &lines[4..5]].concat(), 4, "lies behind the head");

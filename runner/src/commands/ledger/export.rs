@@ -1,9 +1,9 @@
 //! `runner ledger export` and `import`.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use phalanx_ledger::{
@@ -88,7 +88,12 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit, RunnerError> {
 }
 
 pub(super) fn import(args: &ImportArgs) -> Result<Exit, RunnerError> {
-    let head = if SealedLedger::is_sealed(&args.file) { import_sealed(args)? } else { import_lines(args)? };
+    refuse_taken(&args.out)?;
+    // Beside its name until it is complete, so that a failure or a kill leaves nothing that looks like a ledger.
+    let beside = Beside::begin(&args.out);
+    let is_sealed = SealedLedger::is_sealed(&args.file);
+    let head = if is_sealed { import_sealed(args, &beside.0)? } else { import_lines(args, &beside.0)? };
+    beside.finish(&args.out)?;
     let style = Style::of_stdout();
     print(&format!(
         "{}  {}\n    {} entries, head of tick {}\n    root {}\n",
@@ -101,18 +106,59 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit, RunnerError> {
     Ok(Exit::Ok)
 }
 
-fn create(args: &ImportArgs) -> Result<SledStore, RunnerError> {
-    SledStore::create(&args.out, Durability::Group { ticks: 64 }).map_err(|error| match error {
+/// The folder that is imported to until it gets its name; removed if it gets none.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn begin(out: &Path) -> Self {
+        // `a/..` has no name; its own errors follow when it is made.
+        let mut name = out.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        Self(out.with_file_name(name))
+    }
+
+    fn finish(self, out: &Path) -> Result<(), RunnerError> {
+        // An empty folder gives way, one that somebody else has filled meanwhile does not.
+        refuse_taken(out)?;
+        fs::rename(&self.0, out).map_err(RunnerError::io("rename to", out))?;
+        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        File::open(parent).and_then(|folder| folder.sync_all()).map_err(RunnerError::io("sync", parent))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Refuses a path that holds something.
+fn refuse_taken(out: &Path) -> Result<(), RunnerError> {
+    match fs::read_dir(out).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(RunnerError::FolderTaken { folder: out.to_owned() }),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(RunnerError::FolderIsFile { folder: out.to_owned() })
+        }
+        Err(error) => Err(RunnerError::io("read the folder", out)(error)),
+    }
+}
+
+fn create(folder: &Path) -> Result<SledStore, RunnerError> {
+    SledStore::create(folder, Durability::Group { ticks: 64 }).map_err(|error| match error {
         StoreError::NotEmpty { path } => RunnerError::FolderTaken { folder: path },
         error => RunnerError::ReadLedger(Box::new(error.into())),
     })
 }
 
-fn import_sealed(args: &ImportArgs) -> Result<Head, RunnerError> {
+fn import_sealed(args: &ImportArgs, folder: &Path) -> Result<Head, RunnerError> {
     let failed = |error: LedgerError| source::of_path(error, &args.file);
     let sealed = SealedLedger::open(&args.file).map_err(|error| failed(error.into()))?;
     let (head, _) = crate::ledger::head_file::of_ledger(&sealed, &args.file)?;
-    let mut store = create(args)?;
+    let mut store = create(folder)?;
     let mut next = 0;
     let chunks = std::iter::from_fn(|| {
         let mut entries = Vec::new();
@@ -128,11 +174,11 @@ fn import_sealed(args: &ImportArgs) -> Result<Head, RunnerError> {
     Ok(head)
 }
 
-fn import_lines(args: &ImportArgs) -> Result<Head, RunnerError> {
+fn import_lines(args: &ImportArgs, folder: &Path) -> Result<Head, RunnerError> {
     let file = File::open(&args.file).map_err(RunnerError::io("open", &args.file))?;
     let mut lines = BufReader::new(file);
     let head = jsonl::read_head(&mut lines, &args.file)?;
-    let mut store = create(args)?;
+    let mut store = create(folder)?;
     let mut trouble = None;
     let imported = import_entries(&mut store, &head, jsonl::read_entries(&mut lines, &mut trouble));
     match (imported, trouble) {
