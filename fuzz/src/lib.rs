@@ -14,31 +14,42 @@
 
 mod capture;
 mod cursor;
+mod flows;
 mod forest;
 mod ledger;
 mod mutate;
 mod plugin;
 mod replay;
 mod scenario;
+mod sealed;
 
 pub use capture::{capture_csv, capture_map};
+pub use flows::{flows_binetflow, flows_eve, flows_pcap, flows_zeek_json, flows_zeek_tsv, npz};
 pub use forest::forest;
 pub use ledger::{ledger_entry, ledger_proof};
 pub use plugin::{answer_is_taken, plugin_answer, plugin_load};
 pub use replay::replay;
 pub use scenario::{parse_scenario, scenario, within_bounds};
+pub use sealed::sealed;
 
 /// A target: panics exactly if the bytes make the engine break a promise.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their binary and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("capture_csv", capture_csv),
     ("capture_map", capture_map),
+    ("flows_binetflow", flows_binetflow),
+    ("flows_eve", flows_eve),
+    ("flows_pcap", flows_pcap),
+    ("flows_zeek_json", flows_zeek_json),
+    ("flows_zeek_tsv", flows_zeek_tsv),
     ("forest", forest),
     ("ledger_entry", ledger_entry),
     ("ledger_proof", ledger_proof),
+    ("npz", npz),
     ("plugin_answer", plugin_answer),
     ("plugin_load", plugin_load),
     ("scenario", scenario),
+    ("sealed", sealed),
 ];

@@ -132,6 +132,43 @@ fn check(name: &str, target: Target, cases: u32, inputs: impl Strategy<Value = V
     }
 }
 
+/// The beginnings of shared files as seeds of a reader of flows, cut so that mutations stay fast. They are made here
+/// since the data is not part of the project.
+fn shared_seeds(files: &[&str]) -> Vec<Vec<u8>> {
+    let folder = std::env::var_os("PHALANX_DATA").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")),
+        PathBuf::from,
+    );
+    let mut found = Vec::new();
+    for name in files {
+        let path = folder.join(name);
+        match phalanx_capture::Transport::open(&path) {
+            Ok(file) => {
+                let head = file.head();
+                let head = &head[..head.len().min(SHARED_BYTES)];
+                // What is cut may be skipped, and the whole lines before it are read.
+                found.push([&[1], head].concat());
+            }
+            Err(_) => eprintln!("SKIPPED: no {}; set PHALANX_DATA to the shared data", path.display()),
+        }
+    }
+    found
+}
+
+/// Bytes of a shared file that make a seed.
+const SHARED_BYTES: usize = 6 << 10;
+
+/// As [`run`], with the beginnings of shared files.
+fn run_with(name: &str, mutations: u32, files: &[&str]) {
+    run(name, mutations);
+    let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).expect("a target of that name");
+    let shared = shared_seeds(files);
+    shared.iter().for_each(|bytes| target(bytes));
+    if !shared.is_empty() {
+        check(name, target, mutations / 2, mutated(shared));
+    }
+}
+
 /// Seeds, mutations and random bytes of one target.
 fn run(name: &str, mutations: u32) {
     let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).expect("a target of that name");
@@ -151,6 +188,46 @@ fn capture_csv() {
 #[test]
 fn capture_map() {
     run("capture_map", 6000);
+}
+
+#[test]
+fn flows_zeek_tsv() {
+    run_with(
+        "flows_zeek_tsv",
+        1500,
+        &["zeek/host167_day1_conn.log.labeled.gz", "zeek/ctu230_njrat_conn.log.labeled.gz"],
+    );
+}
+
+#[test]
+fn flows_zeek_json() {
+    run_with("flows_zeek_json", 1500, &["zeek/nmap_portscans_conn.json.log.gz"]);
+}
+
+#[test]
+fn flows_eve() {
+    run_with("flows_eve", 1500, &["suricata/eve_small.json", "suricata/eve_test6.json.gz"]);
+}
+
+#[test]
+fn flows_binetflow() {
+    let files = ["netflow/argus_malware_dns.binetflow.tsv.gz", "netflow/argus_portscan.binetflow.csv.gz"];
+    run_with("flows_binetflow", 1500, &files);
+}
+
+#[test]
+fn flows_pcap() {
+    run_with("flows_pcap", 1500, &["pcap/slips_test7.pcap", "pcap/zeek_wikipedia.pcap"]);
+}
+
+#[test]
+fn npz() {
+    run("npz", 1500);
+}
+
+#[test]
+fn sealed() {
+    run("sealed", 1500);
 }
 
 #[test]
@@ -203,6 +280,23 @@ fn seeds_reach_behind_the_parsers() {
     let nsl_kdd = CaptureMap::builtin("nsl_kdd").unwrap();
     let rows = |bytes: &[u8]| phalanx_capture::read_csv_from(&bytes[1..], "s".as_ref(), &nsl_kdd).is_ok();
     assert_eq!(accepted("capture_csv", &rows), 1);
+    let flows = |bytes: &[u8]| {
+        phalanx_capture::FlowReader::new(&bytes[1..], "s".as_ref(), &phalanx_capture::ReadOptions::default())
+            .and_then(phalanx_capture::FlowReader::read_all)
+            .is_ok()
+    };
+    for (name, count) in [
+        ("flows_binetflow", 3),
+        ("flows_eve", 2),
+        ("flows_pcap", 4),
+        ("flows_zeek_json", 2),
+        ("flows_zeek_tsv", 3),
+    ] {
+        assert_eq!(accepted(name, &flows), count, "{name}");
+    }
+    let npz =
+        |bytes: &[u8]| phalanx_capture::read_npz_from(std::io::Cursor::new(bytes), "s".as_ref()).is_ok();
+    assert_eq!(accepted("npz", &npz), 3);
     let built = |bytes: &[u8]| {
         let small = phalanx_fuzz::parse_scenario(bytes).filter(|s| s.check().is_ok());
         let small = small.and_then(phalanx_fuzz::within_bounds);
