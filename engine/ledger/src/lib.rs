@@ -65,6 +65,7 @@ pub use query::{Query, entries};
 pub use resume::Tail;
 pub use seal::{Seal, SealedLedger, import, seal};
 pub use statement::AgentKeys;
+pub use store::backend;
 pub use store::{
     Durability, ENTRY_BYTES_MAX, LedgerReader, LedgerStore, MemoryStore, PairVisitor, SledStore, StoreError,
     VALUE_BYTES_MAX,

@@ -1,4 +1,6 @@
-//! One suite for every store: what a [`LedgerStore`] promises, run on memory and on sled.
+//! One suite for every store: what a [`LedgerStore`] promises, run on memory, on sled and on redb.
+
+mod redb_store;
 
 use std::ops::{ControlFlow, Range};
 
@@ -16,6 +18,8 @@ fn on_every_store(check: impl Fn(Box<dyn LedgerStore>)) {
         let folder = tempfile::tempdir().unwrap();
         check(Box::new(SledStore::create(&folder.path().join("ledger"), durability).unwrap()));
     }
+    let folder = tempfile::tempdir().unwrap();
+    check(Box::new(redb_store::RedbStore::create(&folder.path().join("ledger.redb")).unwrap()));
 }
 
 fn key() -> LedgerKey {
@@ -212,6 +216,23 @@ fn a_ledger_refuses_what_does_not_belong() {
         assert_eq!(*ledger.head(), head);
         ledger.append_tick(Tick(6), &[report(2, 0, 2)]).unwrap();
         assert_eq!(verify(ledger.store()).unwrap().reported, 2);
+    });
+}
+
+#[test]
+fn a_store_is_set_back_to_an_earlier_head() {
+    on_every_store(|mut store| {
+        let mut edge = Edge::new();
+        commit(&mut store, &mut edge, 0, 130);
+        let earlier = (store.head().unwrap().unwrap(), edge.clone());
+        commit(&mut store, &mut edge, 1, 5000);
+        store.rewind(&earlier.0).unwrap();
+        assert_eq!(store.head().unwrap(), Some(earlier.0));
+        assert_eq!(indices(&store, 0..u64::MAX), (0..130).collect::<Vec<u64>>());
+        let mut edge = earlier.1;
+        commit(&mut store, &mut edge, 1, 2);
+        assert_eq!(store.head().unwrap().unwrap().frontier, *edge.frontier());
+        assert_eq!(indices(&store, 128..u64::MAX), [128, 129, 130, 131]);
     });
 }
 

@@ -3,6 +3,7 @@
 //! A store keeps records and one head. It hashes nothing and trusts nothing: whether its contents are the
 //! ledger that was written is [`crate::verify`]'s to say.
 
+pub mod backend;
 mod durability;
 pub(crate) mod layout;
 mod memory;
