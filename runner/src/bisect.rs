@@ -1,11 +1,13 @@
 //! Where two runs part: the first tick, then phase, agent and field.
 
 use phalanx_core::{AgentId, Tick};
+use phalanx_sim::scenario::{Scenario, Signing};
 use phalanx_sim::{PhaseTrace, Pool, Simulation, TRACED_FIELDS};
 
 use crate::chain::Chain;
+use crate::entries::entries;
 use crate::error::RunnerError;
-use crate::run::{Job, entries};
+use crate::run::Job;
 
 /// One of two runs.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub struct Parting {
 struct Running {
     simulation: Simulation,
     chain: Chain,
-    ticks: u64,
+    scenario: Scenario,
 }
 
 impl Running {
@@ -49,15 +51,19 @@ impl Running {
             simulation.trace();
             simulation.plant_bug(tick, agent);
         }
-        let ticks = u64::from(side.job.loaded().scenario.ticks.get());
-        Ok(Self { simulation, chain: Chain::root_only(side.job.digest(), side.seed), ticks })
+        let scenario = side.job.loaded().scenario.clone();
+        let mut chain = Chain::root_only(side.job.digest(), side.seed);
+        // Committees are drawn from the root, so it has to be that of a run.
+        if scenario.ledger.signing == Signing::Ed25519 {
+            chain.enrol(scenario.agents.get())?;
+        }
+        Ok(Self { simulation, chain, scenario })
     }
 
     /// One tick, as a run does it.
     fn step(&mut self) -> Result<[u8; 32], RunnerError> {
         let record = self.simulation.step();
-        let last = record.tick.0 + 1 == self.ticks;
-        self.chain.append(record.tick, &entries(&record, last))?;
+        self.chain.append(record.tick, &entries(&self.scenario, &record))?;
         self.simulation.witness(self.chain.root());
         Ok(record.fingerprint.0)
     }

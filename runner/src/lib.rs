@@ -31,6 +31,7 @@ pub mod chain;
 pub mod cli;
 pub mod commands;
 pub mod document;
+mod entries;
 pub mod error;
 pub mod evaluation;
 pub mod exit;

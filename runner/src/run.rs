@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use phalanx_core::{Fingerprint, PluginHappening, Signature};
-use phalanx_ledger::{Ballot, Entry, MembershipChange};
+use phalanx_core::{Fingerprint, PluginHappening};
 use phalanx_sim::scenario::{Scenario, Signing};
 use phalanx_sim::summary::Summary;
 use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
 
 use crate::chain::Chain;
+use crate::entries::entries;
 use crate::error::RunnerError;
 use crate::plan::PlannedRun;
 use crate::plugins;
@@ -133,7 +133,7 @@ impl Job {
         }
         let stepping = move || {
             let mut fingerprint = Fingerprint::default();
-            for tick in simulation.tick().0..ticks {
+            for _ in simulation.tick().0..ticks {
                 if INTERRUPTED.load(Ordering::Relaxed) {
                     return Ok(Ended::Interrupted);
                 }
@@ -142,7 +142,7 @@ impl Job {
                 }
                 let record = simulation.step();
                 fingerprint = record.fingerprint;
-                chain.append(record.tick, &entries(&record, tick + 1 == ticks))?;
+                chain.append(record.tick, &entries(&self.loaded.scenario, &record))?;
                 simulation.witness(chain.root());
                 observe(&record)?;
                 if let Some(fault) = fatal(&self.loaded.scenario, &record) {
@@ -213,42 +213,6 @@ fn fatal(scenario: &Scenario, record: &TickRecord) -> Option<String> {
     })
 }
 
-/// What a tick adds to the ledger: reports, decisions, ballots and trust where they are wanted, who came and went, and
-/// after the last tick the fingerprint.
-pub(crate) fn entries(record: &TickRecord, last: bool) -> Vec<Entry> {
-    let tick = record.tick;
-    let reported = record.reported.iter().map(|signature| reported(signature));
-    let decided = record.decisions.iter().cloned().map(Entry::Decided);
-    let ballots = record.ballots.iter().flat_map(|(id, votes)| {
-        let ballots: Vec<Ballot> =
-            votes.iter().map(|(voter, yes)| Ballot { voter: *voter, yes: *yes }).collect();
-        Entry::ballots(*id, tick, &ballots)
-    });
-    let trust = record.trust.iter().map(|change| {
-        let (before, after) = (change.before as f32, change.after as f32);
-        Entry::Trust { tick, agent: change.agent, before, after }
-    });
-    let fingerprint =
-        last.then_some(Entry::Fingerprint { tick: record.tick, fingerprint: record.fingerprint.0 });
-    // Whoever washes its name white leaves, and somebody nobody knows joins under the same number.
-    let changes = [MembershipChange::Left, MembershipChange::Joined];
-    let rejoined = record.rejoined.iter().flat_map(|agent| {
-        changes.map(|change| Entry::Membership { tick: record.tick, agent: *agent, change })
-    });
-    reported.chain(decided).chain(ballots).chain(trust).chain(rejoined).chain(fingerprint).collect()
-}
-
-fn reported(signature: &Signature) -> Entry {
-    Entry::Reported {
-        id: signature.id,
-        indicator: signature.indicator,
-        support: signature.support,
-        confidence: signature.confidence,
-        centroid: signature.centroid.clone(),
-        evidence: signature.evidence,
-    }
-}
-
 pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
@@ -290,7 +254,7 @@ mod tests {
         let chain = Chain::root_only(job.digest(), 9);
         let ended = job
             .drive(job.build(9, &pool).unwrap(), chain, None, |tick| {
-                ledger.append_tick(tick.tick, &entries(tick, tick.tick.0 == 7)).unwrap();
+                ledger.append_tick(tick.tick, &entries(&job.loaded().scenario, tick)).unwrap();
                 Ok(())
             })
             .unwrap();

@@ -20,6 +20,12 @@ pub struct TickRecord {
     pub ballots: Vec<(SignatureId, Vec<(AgentId, bool)>)>,
     /// Agents whose trust changed, by id; empty unless `ledger.trust` asks for them.
     pub trust: Vec<TrustChange>,
+    /// Confirmed signatures that were on some agent's blacklist before this tick's adapt phase and are on none after it,
+    /// by id; empty unless `ledger.expiry` asks for them.
+    pub expired: Vec<SignatureId>,
+    /// Agents whose model was fitted anew, by id, with the digest of the new one; empty unless `ledger.models` asks for
+    /// them. A shared model is its owner's.
+    pub refitted: Vec<(AgentId, u64)>,
     /// Agents that left and came back as newcomers, by id.
     pub rejoined: Vec<AgentId>,
     /// Agents caught saying two things: both yes and no to one proposal, or a ledger head that is not everybody's.

@@ -32,6 +32,10 @@ pub(crate) struct Tally {
     pub(crate) ballots: Vec<(SignatureId, Vec<(AgentId, bool)>)>,
     /// This tick's changes of trust, if they are wanted.
     pub(crate) trust: Vec<TrustChange>,
+    /// Signatures that left the last blacklist in this tick, if they are wanted.
+    pub(crate) expired: Vec<SignatureId>,
+    /// This tick's new models with their digests, if they are wanted.
+    pub(crate) refitted: Vec<(AgentId, u64)>,
     /// Agents that have left and joined anew in this tick.
     rejoined: Vec<AgentId>,
     /// This tick's reports that were merged into an open proposal.
@@ -87,6 +91,8 @@ impl Tally {
             decisions: Vec::new(),
             ballots: Vec::new(),
             trust: Vec::new(),
+            expired: Vec::new(),
+            refitted: Vec::new(),
             rejoined: Vec::new(),
             merged: Vec::new(),
             two_faced: Vec::new(),
@@ -245,6 +251,8 @@ impl Tally {
             decisions: std::mem::take(&mut self.decisions),
             ballots: std::mem::take(&mut self.ballots),
             trust: std::mem::take(&mut self.trust),
+            expired: std::mem::take(&mut self.expired),
+            refitted: std::mem::take(&mut self.refitted),
             rejoined: std::mem::take(&mut self.rejoined),
             two_faced: std::mem::take(&mut self.two_faced),
             plugins: std::mem::take(&mut self.plugins),

@@ -8,7 +8,7 @@ use phalanx_sim::scenario::Scenario;
 use phalanx_sim::{Simulation, TickRecord, TrafficInput};
 use thiserror::Error;
 
-use crate::run::entries;
+use crate::entries::entries;
 
 /// An invariant that does not hold.
 #[derive(Debug, Error)]
@@ -97,7 +97,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
             return Err(Broken::Threads { tick });
         }
         decisions(&record, &mut open)?;
-        let entries = entries(&record, tick + 1 == ticks);
+        let entries = entries(scenario, &record);
         ledger.append_tick(Tick(tick), &entries).map_err(|error| ledger_error(&error))?;
     }
     verify(ledger.store()).map_err(|error| ledger_error(&error))?;

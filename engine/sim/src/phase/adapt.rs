@@ -1,6 +1,6 @@
 //! Adapt: news is acted on, old indicators go, worms get through or not, windows move on, models are refitted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy_ecs::change_detection::Mut;
@@ -92,6 +92,7 @@ pub(crate) fn adapt(
             Some((agent, pooled(plan.width, windows.map(|w| (w.features(), w.keys())))))
         })
         .collect();
+    let listed = plan.scenario.ledger.expiry.then(|| all_listed(&rows));
     rows.par_iter_mut().for_each_init(
         <(FitScratch, Vec<usize>)>::default,
         |(scratch, learned), (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
@@ -128,6 +129,9 @@ pub(crate) fn adapt(
             }
         },
     );
+    if let Some(before) = listed {
+        tally.expired = before.difference(&all_listed(&rows)).copied().collect();
+    }
     share(&owners, now.0, &mut rows);
     for row in &mut rows {
         let detector = &mut row.6;
@@ -139,9 +143,17 @@ pub(crate) fn adapt(
     if now.0.0 % TIDY_TICKS == TIDY_TICKS - 1 && known.len() > 0 {
         known.replace(rows.iter().flat_map(|row| &row.4.entries).map(|entry| entry.signature.indicator));
     }
-    tally.counts.refits =
-        rows.iter().filter(|row| row.6.since == now.0.after(1) && owners.of(row.0.0) == row.0.0).count()
-            as u64;
+    let refitted =
+        || rows.iter().filter(|row| row.6.since == now.0.after(1) && owners.of(row.0.0) == row.0.0);
+    tally.counts.refits = refitted().count() as u64;
+    if plan.scenario.ledger.models {
+        tally.refitted = refitted().map(|row| (row.0.0, row.6.scorer.detector().digest())).collect();
+    }
+}
+
+/// The signatures on all blacklists together.
+fn all_listed(rows: &[Row<'_, '_>]) -> BTreeSet<SignatureId> {
+    rows.iter().flat_map(|row| &row.4.entries).map(|entry| entry.signature.id).collect()
 }
 
 /// Whoever uses another agent's detector takes over its new one.

@@ -210,6 +210,12 @@ pub struct Ledger {
     pub votes: bool,
     /// Whether changes of trust are written, one for every agent and tick that has one.
     pub trust: bool,
+    /// Whether it is written when a confirmed signature has left the last blacklist that it was on.
+    pub expiry: bool,
+    /// Whether it is written how many models were fitted anew in a tick, with a digest of them all.
+    pub models: bool,
+    /// Ticks between the fingerprints that are written, each of everything up to its tick; 0 writes the last one only.
+    pub fingerprint_ticks: u32,
 }
 
 /// How agents sign.
@@ -229,6 +235,9 @@ impl Default for Ledger {
             signing: Signing::Off,
             votes: false,
             trust: false,
+            expiry: false,
+            models: false,
+            fingerprint_ticks: 0,
         }
     }
 }
