@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use phalanx_ledger::backend::{HEAD_KEY, entry_keys, head_value, lies_beyond, read_head, records};
 use phalanx_ledger::{LedgerReader, LedgerStore, PairVisitor, Record, StoreError, StoredHead, TickBatch};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("ledger");
 
