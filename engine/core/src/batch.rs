@@ -1,7 +1,9 @@
 //! Flows: features for detectors, keys for indicators, and a truth that only `measure` may open.
 
+use serde::{Deserialize, Serialize};
+
 /// Transport protocol by its IANA number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Protocol(pub u8);
 
 impl Protocol {
@@ -14,7 +16,7 @@ impl Protocol {
 }
 
 /// Which side of a flow began it, seen from the host that is watched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// Nobody says.
     #[default]
@@ -26,7 +28,7 @@ pub enum Direction {
 }
 
 /// The part of a flow that an indicator can name. What a format lacks is `None`, never zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowKey {
     /// The other side's IPv4 address: the source of an inbound flow, the destination of an outbound one.
     pub remote: Option<u32>,
@@ -50,7 +52,7 @@ impl FlowKey {
 ///
 /// It travels beside the data as an opaque tag. Only the generator makes it and only the `measure` phase opens
 /// it with [`Truth::reveal`]; a test of `phalanx-sim` searches the sources for any other caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth(u16);
 
 impl Truth {

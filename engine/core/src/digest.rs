@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::Tick;
+use serde::{Deserialize, Serialize};
 
 /// Odd constants with no structure: the fractional digits of the golden ratio and of √3.
 const K1: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -97,7 +98,7 @@ impl TickDigest {
 }
 
 /// A link of the fingerprint chain: 32 bytes, shown as 64 hex digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {

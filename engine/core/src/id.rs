@@ -1,9 +1,10 @@
 //! Newtypes for the two integers that everything is keyed by: the logical time and the agent.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Logical time: the number of a simulation step, counted from 0. The engine has no other clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tick(pub u64);
 
 impl Tick {
@@ -27,7 +28,7 @@ impl fmt::Display for Tick {
 }
 
 /// An agent's number, `0..agents`. It never changes during a run and orders everything that has to be ordered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AgentId(pub u32);
 
 impl AgentId {

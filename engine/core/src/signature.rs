@@ -1,9 +1,10 @@
 //! What an agent tells others about a threat: which flows to look for, and what they look like.
 
 use crate::{AgentId, FlowKey, Protocol, Tick, Truth};
+use serde::{Deserialize, Serialize};
 
 /// An IPv4 network: `address/length`, with all host bits zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Prefix {
     /// Network address.
     pub address: u32,
@@ -34,7 +35,7 @@ impl Prefix {
 }
 
 /// Names the flows that a signature speaks of. A part that is `None` matches every flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Indicator {
     /// Network of the other side, which has begun the flow: where the direction is known, a prefix matches no flow
     /// that the watched host itself began, or whoever was attacked from a popular server could not visit it any more.
@@ -62,7 +63,7 @@ impl Indicator {
 }
 
 /// Identity of a signature: who reported it, when, and which of that tick's reports it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SignatureId {
     /// Tick of the report.
     pub tick: Tick,
@@ -73,7 +74,7 @@ pub struct SignatureId {
 }
 
 /// A threat signature: flagged flows, condensed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Signature {
     /// Identity; ids sort by (tick, author, sequence).
     pub id: SignatureId,

@@ -1,9 +1,10 @@
 //! What agents say about a signature, and what comes of it.
 
 use crate::{AgentId, SignatureId, Tick};
+use serde::{Deserialize, Serialize};
 
 /// One agent's opinion of one signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vote {
     /// The signature voted on.
     pub signature: SignatureId,
@@ -18,7 +19,7 @@ pub struct Vote {
 }
 
 /// A number in `[-1, 1]` in steps of 1/32767, as votes carry it: with an order, and the same on every machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Share16(i16);
 
 impl Share16 {
@@ -44,7 +45,7 @@ impl std::ops::Neg for Share16 {
 }
 
 /// How a proposal ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// The quorum said yes.
     Confirmed,

@@ -1,5 +1,7 @@
 //! Counts of right and wrong flags.
 
+use serde::{Deserialize, Serialize};
+
 /// Confusion matrix of a binary detector.
 ///
 /// Rates are `None` where their denominator is 0: nothing flagged has no precision, nothing anomalous no recall.
@@ -11,7 +13,7 @@
 /// confusion.add(true, false);
 /// assert_eq!((confusion.precision(), confusion.recall(), confusion.fpr()), (Some(0.5), Some(1.0), Some(1.0)));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion {
     /// Anomalous and flagged.
     pub true_positive: u64,

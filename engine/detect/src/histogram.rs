@@ -1,5 +1,7 @@
 //! Metrics of a run whose scores are too many to keep.
 
+use serde::{Deserialize, Serialize};
+
 use crate::curve::Steps;
 
 /// Equal bins over `[0, 1]`.
@@ -17,10 +19,32 @@ const BINS: usize = 65_536;
 /// histogram.add(0.2, false);
 /// assert_eq!(histogram.roc_auc(), Some(1.0));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Saved as its bins that are not empty, by position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<(u32, [u64; 2])>", try_from = "Vec<(u32, [u64; 2])>")]
 pub struct ScoreHistogram {
     /// `[benign, anomalous]` a bin.
     bins: Box<[[u64; 2]]>,
+}
+
+impl From<ScoreHistogram> for Vec<(u32, [u64; 2])> {
+    fn from(histogram: ScoreHistogram) -> Self {
+        let filled = histogram.bins.iter().enumerate().filter(|(_, counts)| **counts != [0; 2]);
+        filled.map(|(bin, counts)| (bin as u32, *counts)).collect()
+    }
+}
+
+impl TryFrom<Vec<(u32, [u64; 2])>> for ScoreHistogram {
+    type Error = String;
+
+    fn try_from(filled: Vec<(u32, [u64; 2])>) -> Result<Self, String> {
+        let mut histogram = Self::default();
+        for (bin, counts) in filled {
+            let place = histogram.bins.get_mut(bin as usize);
+            *place.ok_or_else(|| format!("bin {bin} lies beyond the {BINS} that there are"))? = counts;
+        }
+        Ok(histogram)
+    }
 }
 
 impl Default for ScoreHistogram {

@@ -9,8 +9,9 @@ use bevy_ecs::component::Component;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
-use phalanx_detect::{DetectError, DriftDetector, Threshold};
+use phalanx_detect::{DetectError, DriftDetector, Threshold, load_drift};
 
+use crate::checkpoint::{Malformed, Reader, Saved, State, Writer, saved, state};
 use crate::scorer::Scorer;
 use crate::traffic::Role;
 
@@ -365,4 +366,134 @@ impl Encounters {
 /// Identity of the proposal that a message is about, for orders and digests.
 pub(crate) fn signature_words(id: SignatureId) -> [u64; 2] {
     [id.tick.0, u64::from(id.author.0) << 16 | u64::from(id.sequence)]
+}
+
+saved!(Flagged { tick, key, margin, row, truth });
+saved!(Listed { signature, seen });
+saved!(Encounter { campaign, contact, local, shared, recent });
+
+state!(Evidence { kept: [flagged], found: [] });
+// What has arrived is dealt with in the tick in which it does.
+state!(Inbox { kept: [heard], found: [reports, confirmed] });
+state!(Blacklist { kept: [entries], found: [] });
+
+impl Saved for Blocked {
+    fn save(&self, out: &mut Writer) {
+        out.plain(&match self {
+            Self::No => 0_u8,
+            Self::ByOwn => 1,
+            Self::ByOther => 2,
+        });
+    }
+
+    fn load(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match input.plain()? {
+            0_u8 => Ok(Self::No),
+            1 => Ok(Self::ByOwn),
+            2 => Ok(Self::ByOther),
+            _ => Err(Malformed("what a blacklist said")),
+        }
+    }
+}
+
+// Attackers that adapt feel in the next tick what was blocked in this one; everything else is overwritten.
+state!(Batch { kept: [blocked], found: [flows, scores, flagged] });
+
+impl State for Infection {
+    fn save_state(&self, out: &mut Writer) {
+        self.0.save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        self.0 = Saved::load(input)?;
+        Ok(())
+    }
+}
+
+impl State for Encounters {
+    fn save_state(&self, out: &mut Writer) {
+        self.0.save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        self.0 = Saved::load(input)?;
+        Ok(())
+    }
+}
+
+impl State for Window {
+    fn save_state(&self, out: &mut Writer) {
+        let Self { width: _, capacity: _, next, features, keys, fine } = self;
+        next.save(out);
+        features.save(out);
+        keys.save(out);
+        fine.save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        let Self { width, capacity, next, features, keys, fine } = self;
+        (*next, *features) = (Saved::load(input)?, Saved::load(input)?);
+        (*keys, *fine) = (Saved::load(input)?, Saved::load(input)?);
+        let is_sound = keys.len() <= *capacity
+            && *next < *capacity
+            && fine.len() == keys.len()
+            && features.len() == keys.len() * *width;
+        if is_sound { Ok(()) } else { Err(Malformed("an agent's window")) }
+    }
+}
+
+impl State for Model {
+    fn save_state(&self, out: &mut Writer) {
+        let Self { window, drift, relearn } = self;
+        window.save_state(out);
+        drift.as_ref().map(|drift| drift.save()).save(out);
+        relearn.save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        let Self { window, drift, relearn } = self;
+        window.restore_state(input)?;
+        let saved: Option<Vec<u8>> = Saved::load(input)?;
+        if saved.is_some() != drift.is_some() {
+            return Err(Malformed("what watches for drift"));
+        }
+        *drift = saved
+            .map(|bytes| load_drift(&bytes))
+            .transpose()
+            .map_err(|_| Malformed("what watches for drift"))?;
+        *relearn = Saved::load(input)?;
+        Ok(())
+    }
+}
+
+/// Of a detector that agents share, only its owner's is saved; see [`crate::checkpoint`].
+impl State for Detector {
+    fn save_state(&self, out: &mut Writer) {
+        // Which of them scored is found out anew in every tick.
+        let Self { scorer, threshold, since, standby, fell_back: _ } = self;
+        scorer.detector().save().save(out);
+        threshold.save().save(out);
+        since.save(out);
+        if let Some(standby) = standby {
+            let Standby { scorer, threshold } = &**standby;
+            scorer.detector().save().save(out);
+            threshold.save().save(out);
+        }
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        let Self { scorer, threshold, since, standby, fell_back: _ } = self;
+        scorer.restore(&Vec::<u8>::load(input)?)?;
+        *threshold = load_threshold(input)?;
+        *since = Saved::load(input)?;
+        if let Some(standby) = standby {
+            standby.scorer.restore(&Vec::<u8>::load(input)?)?;
+            standby.threshold = load_threshold(input)?;
+        }
+        Ok(())
+    }
+}
+
+fn load_threshold(input: &mut Reader<'_>) -> Result<Threshold, Malformed> {
+    Threshold::load(&Vec::<u8>::load(input)?).map_err(|_| Malformed("a threshold"))
 }

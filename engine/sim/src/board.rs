@@ -8,6 +8,7 @@ use phalanx_consensus::{Lottery, Memory};
 use phalanx_core::{AgentId, Indicator, Outcome, Signature, SignatureId, Tick, Vote};
 
 use crate::agent::signature_words;
+use crate::checkpoint::{Malformed, Reader, Saved, Writer, saved, state};
 use crate::mail::Letter;
 use crate::rumours::Rumours;
 
@@ -168,6 +169,28 @@ impl Board {
         (!votes.is_empty()).then_some(2 * yes > votes.len())
     }
 }
+
+saved!(Proposal { signature, electors, votes, attempts, settled, heard });
+
+impl Saved for Electors {
+    fn save(&self, out: &mut Writer) {
+        match self {
+            Self::All => None,
+            Self::Some(list) => Some(Arc::clone(list)),
+        }
+        .save(out);
+    }
+
+    fn load(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Option::load(input)?.map_or(Self::All, Self::Some))
+    }
+}
+
+state!(Board {
+    kept: [open, history, memory, reports, news, head, by_indicator],
+    // Emptied by `decide` before anybody looks.
+    found: [confirmed]
+});
 
 #[cfg(test)]
 mod tests {

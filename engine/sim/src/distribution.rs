@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::saved;
+
 /// A multiset of durations in ticks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Distribution {
@@ -38,6 +40,8 @@ impl Distribution {
         })
     }
 }
+
+saved!(Distribution { counts, total });
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use bevy_ecs::resource::Resource;
 use phalanx_core::{FlowKey, Indicator};
 
 use crate::agent::Matcher;
+use crate::checkpoint::state;
 
 /// Every confirmed indicator, by what it names.
 ///
@@ -53,6 +54,8 @@ fn combination(indicator: &Indicator) -> usize {
         | usize::from(indicator.port.is_some()) << 1
         | usize::from(indicator.protocol.is_some())
 }
+
+state!(Known { kept: [combinations, anything], found: [] });
 
 #[cfg(test)]
 mod tests {

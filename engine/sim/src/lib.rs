@@ -24,6 +24,7 @@ pub mod ageing;
 mod agent;
 mod blacklist;
 mod board;
+mod checkpoint;
 mod curves;
 mod distribution;
 mod known;
@@ -53,6 +54,7 @@ mod warning;
 
 use phalanx_core::{FlowBatch, Schema};
 
+pub use checkpoint::CheckpointError;
 pub use curves::Curves;
 pub use plan::Plugins;
 pub use pool::Pool;

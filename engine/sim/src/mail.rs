@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 use phalanx_core::{AgentId, Signature, SignatureId, Stream, Vote};
 
+use crate::checkpoint::{saved, state};
 use crate::network::{Fate, Links};
 use crate::overlay::Eclipsed;
 
@@ -170,6 +171,12 @@ fn in_order(mut letters: Vec<Letter>) -> Vec<Letter> {
     letters.dedup_by_key(|letter| letter.order());
     letters
 }
+
+saved!(Letter { to, signature });
+saved!(Due { reports, votes, decisions });
+
+// Links follow from the tick, and a tick begins with nothing sent.
+state!(Mail { kept: [due], found: [links, eclipsed, sent, bytes, lost] });
 
 #[cfg(test)]
 mod tests {

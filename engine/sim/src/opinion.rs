@@ -6,6 +6,7 @@
 use phalanx_detect::{Detector, ScoreHistogram};
 use rayon::prelude::*;
 
+use crate::checkpoint::saved;
 use crate::summary;
 
 /// One agent's detector and what it has learned from.
@@ -101,3 +102,6 @@ fn scored(detector: &dyn Detector, flows: &[f32]) -> Vec<f64> {
 fn squashed(z: f64) -> f64 {
     0.5 + 0.5 * z / (4.0 + z.abs())
 }
+
+saved!(Scale { digest, mean, sd });
+saved!(Opinions { scales, alone, together });

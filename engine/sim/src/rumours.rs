@@ -10,6 +10,7 @@ use phalanx_core::{AgentId, AgentMix, Purpose, Signature, SignatureId, Streams, 
 use rayon::prelude::*;
 
 use crate::agent::signature_words;
+use crate::checkpoint::saved;
 use crate::mail::{Letter, Mail};
 use crate::network::{Calls, Gossip, Mode, Rumour, calls};
 use crate::overlay::Overlay;
@@ -157,3 +158,6 @@ fn subject(id: SignatureId) -> u32 {
     signature_words(id).into_iter().for_each(|word| mix.word(word));
     mix.finish() as u32
 }
+
+saved!(Rumours { active });
+saved!(Spreading { signature, rumour, due });

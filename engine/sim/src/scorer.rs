@@ -7,9 +7,10 @@ use phalanx_detect::{
     Clause, Comparison, Cusum, CusumConfig, DetectError, Detector, DetectorKind, Ewma, EwmaConfig,
     ExtendedForestConfig, FitScratch, ForestConfig, HalfSpaceConfig, HalfSpaceTrees, HostedDetector,
     IsolationForest, KnnConfig, RandomCutConfig, RobustRandomCutForest, Rule, RuleDetector,
-    StreamingDetector,
+    StreamingDetector, load_detector, load_streaming,
 };
 
+use crate::checkpoint::Malformed;
 use crate::scenario;
 
 /// A fitted detector.
@@ -46,6 +47,18 @@ impl Scorer {
             Self::Fitted(fitted) => Self::Fitted(Arc::clone(fitted)),
             Self::Streaming(_) | Self::Hosted(_) => panic!("a detector that learns by itself has one owner"),
         }
+    }
+
+    /// Becomes what [`Detector::save`] gave for a detector of the same scenario.
+    pub(crate) fn restore(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let malformed = |_| Malformed("a detector");
+        match self {
+            Self::Forest(forest) => *forest = Arc::new(IsolationForest::load(bytes).map_err(malformed)?),
+            Self::Fitted(fitted) => *fitted = Arc::from(load_detector(bytes).map_err(malformed)?),
+            Self::Streaming(streaming) => *streaming = load_streaming(bytes).map_err(malformed)?,
+            Self::Hosted(hosted) => hosted.restore(bytes).map_err(|_| Malformed("a plugin's state"))?,
+        }
+        Ok(())
     }
 
     /// Fits the scenario's detector to rows.

@@ -7,6 +7,7 @@ use phalanx_core::{AgentId, Fingerprint, Tick};
 use crate::adversary::Populations;
 use crate::agent::{Encounter, Encounters, Identity, Infection};
 use crate::board::Board;
+use crate::checkpoint::{self, CheckpointError, Malformed, Reader, Writer};
 use crate::curves::{Curves, SLICES};
 use crate::distribution::Distribution;
 use crate::known::Known;
@@ -26,7 +27,7 @@ use crate::{Pool, SimError, TrafficInput, population, scorer, stages, tick};
 
 /// A running simulation.
 pub struct Simulation {
-    world: World,
+    pub(crate) world: World,
     schedule: Schedule,
     pool: Pool,
 }
@@ -80,9 +81,7 @@ impl Simulation {
         let overlay = Overlay { graph, presence, gossip };
         pool.install(|| population::spawn(&mut world, &plan, &source, &overlay.graph))?;
         let eclipsed = Eclipsed::draw(world.resource::<Populations>(), plan.agents, &plan.streams);
-        let genesis = Fingerprint::genesis(
-            format!("{}\n{}", env!("CARGO_PKG_VERSION"), plan.scenario.identity()).as_bytes(),
-        );
+        let genesis = genesis(&plan);
         let mut tally = Tally::new(genesis, plan.campaigns.len());
         let asked = matches!(&scenario.traffic, Traffic::Capture(capture) if capture.second_opinions);
         tally.opinions = asked.then(Opinions::default);
@@ -185,6 +184,34 @@ impl Simulation {
     }
 }
 
+/// Checkpoints.
+impl Simulation {
+    /// All that [`Self::restored`] needs to go on from here, between two ticks. About as large as the agents' windows
+    /// and models in memory.
+    #[must_use]
+    pub fn save(&mut self) -> Vec<u8> {
+        let mut out = Writer::default();
+        checkpoint::save(&mut self.world, &mut out);
+        checkpoint::seal(genesis(self.world.resource::<Plan>()), &out.into_bytes())
+    }
+
+    /// Goes on from what [`Self::save`] gave, with the same bits as if nothing had happened in between. This simulation
+    /// has to be built as that was, from the same scenario, seed, traffic and plugins; the number of threads may differ.
+    ///
+    /// # Errors
+    /// Bytes that were changed, or are a checkpoint of another run or of another version.
+    pub fn restored(mut self, bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let body = checkpoint::open(bytes, genesis(self.world.resource::<Plan>()))?;
+        let mut input = Reader::new(body);
+        checkpoint::restore(&mut self.world, &mut input)
+            .map_err(|Malformed(part)| CheckpointError::Malformed { part })?;
+        if !input.is_at_end() {
+            return Err(CheckpointError::Malformed { part: "end" });
+        }
+        Ok(self)
+    }
+}
+
 /// Traces.
 impl Simulation {
     /// From the next tick on, [`Self::traces`] holds the state of agents after every phase. Slow.
@@ -235,6 +262,11 @@ impl Simulation {
             pairs,
         }
     }
+}
+
+/// The fingerprint before the first tick.
+fn genesis(plan: &Plan) -> Fingerprint {
+    Fingerprint::genesis(format!("{}\n{}", env!("CARGO_PKG_VERSION"), plan.scenario.identity()).as_bytes())
 }
 
 fn check_plugins(scenario: &Scenario, plugins: &Plugins) -> Result<(), SimError> {

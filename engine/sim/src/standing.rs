@@ -5,6 +5,7 @@ use phalanx_consensus::{BadSetting, Deed, Standing, TrackRecord, Trust, TrustMod
 use phalanx_core::AgentId;
 
 use crate::adversary::Populations;
+use crate::checkpoint::state;
 use crate::scenario;
 
 /// Trust and track record of all agents.
@@ -75,3 +76,5 @@ impl Standings {
         self.record.forget(agent.0);
     }
 }
+
+state!(Standings { kept: [trust, record], found: [] });

@@ -10,6 +10,7 @@ use phalanx_core::{
 use phalanx_detect::{Confusion, ScoreHistogram};
 
 use crate::agent::{Blocked, signature_words};
+use crate::checkpoint::{saved, state};
 use crate::distribution::Distribution;
 use crate::mail::{Letter, Mail};
 use crate::opinion::Opinions;
@@ -315,3 +316,32 @@ impl Tally {
         }
     }
 }
+
+saved!(Totals {
+    either,
+    local,
+    scores,
+    reported,
+    reported_true,
+    confirmed,
+    confirmed_true,
+    rejected,
+    undecided,
+    merged,
+    open_true,
+    latency,
+    messages,
+    bytes,
+    lost,
+    caught,
+    blocked,
+    blocked_benign,
+    plugins,
+    campaigns,
+});
+
+// `close` empties all that belongs to one tick.
+state!(Tally {
+    kept: [opinions, warnings, fingerprint, totals],
+    found: [reported, decisions, ballots, trust, rejoined, merged, two_faced, plugins, counts, digest]
+});

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use phalanx_core::{AgentId, Tick};
 
+use crate::checkpoint::saved;
 use crate::distribution::Distribution;
 use crate::summary;
 
@@ -100,6 +101,9 @@ impl Warnings {
         }
     }
 }
+
+saved!(Attacker { first, second });
+saved!(Warnings { attackers, met, agents, leads });
 
 #[cfg(test)]
 mod tests {

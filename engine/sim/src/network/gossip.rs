@@ -24,6 +24,7 @@
 //! ```
 
 use phalanx_core::{Purpose, Streams, Tick};
+use serde::{Deserialize, Serialize};
 
 use super::{Graph, NodeSet};
 
@@ -123,7 +124,7 @@ impl Calls {
 }
 
 /// One rumour: who knows it, and who still tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rumour {
     holders: NodeSet,
     /// Agents that tell, ascending, with the hops that are left of theirs.

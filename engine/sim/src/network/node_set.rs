@@ -1,14 +1,16 @@
 //! Sets of nodes: a sorted list while few, a bit a node once that is smaller.
 
+use serde::{Deserialize, Serialize};
+
 /// Nodes below a bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSet {
     bound: u32,
     len: u32,
     members: Members,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Members {
     Sorted(Vec<u32>),
     Bits(Vec<u64>),

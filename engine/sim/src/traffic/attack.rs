@@ -9,6 +9,7 @@ use phalanx_core::{AgentId, Protocol, Purpose, Stream, Streams, Tick};
 use super::host::{exchange, key};
 use super::{Address, RawFlow, truth_of};
 use crate::agent::Host;
+use crate::checkpoint::{Malformed, Reader, Saved, State, Writer};
 use crate::scenario::{Action, CampaignKind, Evasion};
 
 /// A malicious flow on its way to the agent that will see it.
@@ -383,6 +384,37 @@ fn unanswered(key: phalanx_core::FlowKey, packets: f64, answered: bool) -> RawFl
         answered,
         key,
         truth: phalanx_core::Truth::BENIGN,
+    }
+}
+
+/// The state of attackers: the only part of generated or replayed traffic that is not a function of the tick. Whoever
+/// adds an attacker that remembers something keeps it here.
+impl State for Siege {
+    fn save_state(&self, out: &mut Writer) {
+        let Self { actions: _, targets: _, rank: _, pace, hosts: _, probes, drawn: _, starts: _ } = self;
+        pace.save(out);
+        // Whoever adapts looks at what became of the last probes: whose they were, and where they went.
+        let felt: &[Probe] = if self.adapts() { probes } else { &[] };
+        felt.iter().map(|probe| (probe.agent, probe.campaign)).collect::<Vec<_>>().save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        let pace = Vec::<Vec<u8>>::load(input)?;
+        if !pace.iter().map(Vec::len).eq(self.pace.iter().map(Vec::len)) {
+            return Err(Malformed("pace of attackers"));
+        }
+        self.pace = pace;
+        let agents = self.starts.len() - 1;
+        let felt = Vec::<(AgentId, u16)>::load(input)?;
+        if felt
+            .iter()
+            .any(|(agent, campaign)| agent.index() >= agents || usize::from(*campaign) >= self.actions.len())
+        {
+            return Err(Malformed("last probes"));
+        }
+        self.drawn = felt.into_iter().map(|(agent, campaign)| Probe { agent, campaign, ..BLANK }).collect();
+        self.index();
+        Ok(())
     }
 }
 

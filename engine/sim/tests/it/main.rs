@@ -1,6 +1,7 @@
 //! What a user of the simulation relies on, in one binary so that it links once.
 
 mod campaigns;
+mod checkpoints;
 mod classic;
 mod collective;
 mod detectors;
