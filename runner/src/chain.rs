@@ -5,7 +5,8 @@
 
 use phalanx_core::Tick;
 use phalanx_ledger::merkle::{Frontier, leaf_hash};
-use phalanx_ledger::{AgentKeys, Entry, Ledger, LedgerKey, SledStore};
+use phalanx_ledger::{AgentKeys, Entry, Head, Ledger, LedgerError, LedgerKey, SledStore, Tail};
+use serde::{Deserialize, Serialize};
 
 use crate::error::RunnerError;
 use crate::record::{LedgerRecord, hex};
@@ -17,6 +18,20 @@ pub enum Chain {
     Stored(Box<Ledger<SledStore>>),
     /// Into the root of a tree that is not kept.
     Root(Box<Root>),
+}
+
+/// Where a chain was when a checkpoint was taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Continued {
+    /// The head of a ledger on disk, as `Head::to_bytes` writes it.
+    Stored(Vec<u8>),
+    /// What is left of one that is not kept.
+    Root {
+        /// Number of entries.
+        size: u64,
+        /// Roots of the full subtrees, largest first.
+        peaks: Vec<[u8; 32]>,
+    },
 }
 
 /// What is left of a ledger that is not kept.
@@ -81,6 +96,53 @@ impl Chain {
             }
         }
         Ok(())
+    }
+
+    /// How far it is, to be continued from there. A ledger on disk is made durable first.
+    ///
+    /// # Errors
+    /// If it cannot be made durable.
+    pub fn pause(&mut self) -> Result<Continued, RunnerError> {
+        Ok(match self {
+            Self::Stored(ledger) => {
+                ledger.sync()?;
+                Continued::Stored(ledger.head().to_bytes().to_vec())
+            }
+            Self::Root(root) => {
+                Continued::Root { size: root.frontier.size(), peaks: root.frontier.peaks().to_vec() }
+            }
+        })
+    }
+
+    /// The chain of a root that [`Self::pause`] left; `signing` is the number of agents that sign. None if it is none.
+    #[must_use]
+    pub fn root_continued(
+        scenario_digest: [u8; 32],
+        seed: u64,
+        signing: Option<u32>,
+        paused: &Continued,
+    ) -> Option<Self> {
+        let Continued::Root { size, peaks } = paused else { return None };
+        let frontier = Frontier::from_parts(*size, peaks.clone())?;
+        let mut chain = Self::root_only(scenario_digest, seed);
+        if let Some(agents) = signing {
+            chain.enrol(agents).ok()?;
+        }
+        if let Self::Root(root) = &mut chain {
+            root.frontier = frontier;
+        }
+        Some(chain)
+    }
+
+    /// The ledger on disk that [`Self::pause`] left. What was appended since stays, and is compared with what comes.
+    ///
+    /// # Errors
+    /// If the store does not hold what it held then.
+    pub fn stored_continued(store: SledStore, seed: u64, paused: &Continued) -> Result<Self, LedgerError> {
+        let Continued::Stored(head) = paused else { return Err(LedgerError::Empty) };
+        let head = Head::from_bytes(head).map_err(|_| LedgerError::Empty)?;
+        let ledger = Ledger::resume_at(store, LedgerKey::from_seed(seed), &head, Tail::Compare)?;
+        Ok(Self::Stored(Box::new(ledger)))
     }
 
     /// Appends what a tick brought.

@@ -141,6 +141,15 @@ pub enum RunnerError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A checkpoint that a run cannot go on from.
+    #[error("{}: {problem}", .path.display())]
+    #[diagnostic(help("delete the file, and the run begins anew"))]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The system refused.
     #[error("cannot {action} {}: {source}", .path.display())]
     #[diagnostic(help("check that the disk has room and that you may write there"))]
@@ -306,6 +315,7 @@ impl RunnerError {
             | Self::FolderLocked { .. }
             | Self::BadFolder { .. }
             | Self::Resume { .. }
+            | Self::Checkpoint { .. }
             | Self::NoLedger { .. }
             | Self::ManyLedgers { .. }
             | Self::LedgerFile { .. }

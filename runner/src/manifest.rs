@@ -8,7 +8,7 @@ use phalanx_sim::scenario::{Scenario, Study};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::batch::Shard;
+use crate::batch::{Options, Shard};
 use crate::campaign::{Campaign, Kept};
 use crate::error::RunnerError;
 use crate::output::{OutFolder, write_whole};
@@ -81,6 +81,8 @@ pub struct Data {
 struct Host {
     threads: usize,
     jobs: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint_every: Option<u64>,
 }
 
 impl Engine {
@@ -103,7 +105,7 @@ impl Manifest {
         job: &Job,
         shard: Option<Shard>,
         plan_sha256: String,
-        (threads, jobs): (usize, usize),
+        options: &Options,
     ) -> Self {
         let loaded = campaign.loaded();
         Self {
@@ -122,8 +124,18 @@ impl Manifest {
             plan_sha256,
             data: data(job),
             plugins: plugins::settings(&loaded.scenario),
-            host: Host { threads, jobs },
+            host: Host {
+                threads: options.threads,
+                jobs: options.jobs,
+                checkpoint_every: options.checkpoint_every,
+            },
         }
+    }
+
+    /// Ticks between two checkpoints of a run, as the campaign began.
+    #[must_use]
+    pub fn checkpoint_every(&self) -> Option<u64> {
+        self.host.checkpoint_every
     }
 
     /// Reads the manifest of an output folder.

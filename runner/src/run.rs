@@ -46,6 +46,17 @@ pub enum Ended {
     Panicked(String),
 }
 
+/// What a run that is driven shows on its way.
+#[derive(Debug)]
+pub enum Passed<'a> {
+    /// A tick that has passed and is in the ledger.
+    Tick(&'a TickRecord),
+    /// The run between two ticks.
+    Between(&'a mut Simulation, &'a mut Chain),
+    /// The same, where it is stopped before its last tick.
+    Stopping(&'a mut Simulation, &'a mut Chain),
+}
+
 /// What a run that reached its last tick leaves.
 #[derive(Debug)]
 pub struct Finished {
@@ -122,31 +133,61 @@ impl Job {
     /// If the ledger cannot be written, or `observe` fails. A panic is not an error but a way to end.
     pub fn drive(
         &self,
-        mut simulation: Simulation,
-        mut chain: Chain,
+        simulation: Simulation,
+        chain: Chain,
         timeout: Option<(Instant, Duration)>,
         mut observe: impl FnMut(&TickRecord) -> Result<(), RunnerError>,
     ) -> Result<Ended, RunnerError> {
+        self.drive_on(simulation, chain, timeout, |passed| match passed {
+            Passed::Tick(record) => observe(record),
+            Passed::Between(..) | Passed::Stopping(..) => Ok(()),
+        })
+    }
+
+    /// How many agents sign what they report, if they do.
+    #[must_use]
+    pub fn signing(&self) -> Option<u32> {
+        let scenario = &self.loaded.scenario;
+        (scenario.ledger.signing == Signing::Ed25519).then(|| scenario.agents.get())
+    }
+
+    /// As [`Self::drive`], from whatever tick the simulation and its chain are at; `observe` also sees both of them
+    /// between ticks, where a checkpoint can be taken.
+    ///
+    /// # Errors
+    /// As [`Self::drive`].
+    pub fn drive_on(
+        &self,
+        mut simulation: Simulation,
+        mut chain: Chain,
+        timeout: Option<(Instant, Duration)>,
+        mut observe: impl FnMut(Passed<'_>) -> Result<(), RunnerError>,
+    ) -> Result<Ended, RunnerError> {
         let ticks = u64::from(self.loaded.scenario.ticks.get());
-        if self.loaded.scenario.ledger.signing == Signing::Ed25519 {
-            chain.enrol(self.loaded.scenario.agents.get())?;
+        if let Some(agents) = self.signing().filter(|_| simulation.tick().0 == 0) {
+            chain.enrol(agents)?;
         }
         let stepping = move || {
             let mut fingerprint = Fingerprint::default();
             for _ in simulation.tick().0..ticks {
                 if INTERRUPTED.load(Ordering::Relaxed) {
+                    observe(Passed::Stopping(&mut simulation, &mut chain))?;
                     return Ok(Ended::Interrupted);
                 }
                 if timeout.is_some_and(|(start, limit)| start.elapsed() > limit) {
+                    observe(Passed::Stopping(&mut simulation, &mut chain))?;
                     return Ok(Ended::TimedOut);
                 }
                 let record = simulation.step();
                 fingerprint = record.fingerprint;
                 chain.append(record.tick, &entries(&self.loaded.scenario, &record))?;
                 simulation.witness(chain.root());
-                observe(&record)?;
+                observe(Passed::Tick(&record))?;
                 if let Some(fault) = fatal(&self.loaded.scenario, &record) {
                     return Ok(Ended::Panicked(fault));
+                }
+                if tick + 1 < ticks {
+                    observe(Passed::Between(&mut simulation, &mut chain))?;
                 }
             }
             let summary = simulation.summary();
@@ -263,6 +304,46 @@ mod tests {
         assert!(report.head.size > 2, "something was reported");
         assert_eq!(record.ledger.root, Some(hex(&report.head.root)));
         assert_eq!(record.ledger.entries, Some(report.head.size));
+    }
+
+    /// Everything that ships, plugins included, but for captures that are not part of the project and a world too large.
+    #[test]
+    fn shipped_scenarios_go_on_from_checkpoints() {
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
+        let files = [folder.to_owned(), folder.join("experiments")]
+            .into_iter()
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "ron") && !path.ends_with("million.ron"));
+        let mut checked = 0;
+        for file in files {
+            let loaded = crate::scenario::load(&file, &[]).unwrap();
+            if matches!(loaded.scenario.traffic, phalanx_sim::scenario::Traffic::Capture(_)) {
+                continue;
+            }
+            let ticks = u64::from(loaded.scenario.ticks.get()).min(12);
+            let few =
+                |path: &str, n: u64| crate::scenario::Override::from_flag(&format!("{path}={n}")).unwrap();
+            let agents = u64::from(loaded.scenario.agents.get()).min(24);
+            let short = crate::scenario::load(&file, &[few("ticks", ticks), few("agents", agents)]);
+            // Some say how many agents or ticks they need.
+            let Ok(short) = short else { continue };
+            let job = Job::open(short).unwrap();
+            let (one, two) = (Pool::new(1).unwrap(), Pool::new(2).unwrap());
+            let mut whole = job.build(5, &one).unwrap();
+            let mut cut = job.build(5, &two).unwrap();
+            for tick in 0..ticks {
+                if tick == ticks / 2 {
+                    let bytes = cut.save();
+                    cut = job.build(5, &two).unwrap().restored(&bytes).unwrap();
+                }
+                let (whole, cut) = (whole.step(), cut.step());
+                assert_eq!(format!("{whole:?}"), format!("{cut:?}"), "{}", file.display());
+            }
+            assert_eq!(whole.summary(), cut.summary(), "{}", file.display());
+            checked += 1;
+        }
+        assert!(checked >= 12, "{checked}");
     }
 
     #[test]

@@ -61,6 +61,18 @@ impl Rows {
         first.into_iter().chain(counts).chain(last).for_each(|value| pack(value, &mut self.0));
     }
 
+    /// Rows that were packed before.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The packed rows so far.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The packed rows.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {

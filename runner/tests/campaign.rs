@@ -79,6 +79,67 @@ fn a_killed_and_resumed_campaign_equals_the_uninterrupted_one() {
     }
 }
 
+/// Runs long enough to be killed between two checkpoints, and the ledgers with them.
+#[cfg(unix)]
+#[test]
+fn runs_go_on_from_their_last_checkpoint() {
+    let bench = bench();
+    let long = SMALL.replace("ticks: 8", "ticks: 160, ledger: (signing: Ed25519)");
+    bench.write("long.ron", long.replace("(agents: 6", "(record: (ledger: Always), agents: 6"));
+    let arguments = ["long.ron", "--reps", "3", "-q"];
+    bench.run(&[&arguments[..], &["--out", "whole", "-j", "1"]].concat()).expect(0);
+    let heads = |out: &str| {
+        [0, 1, 2].map(|run| {
+            bench.run(&["ledger", "verify", &format!("{out}/ledger/{run}")]).expect(0).stdout.replace(out, "")
+        })
+    };
+    let mut cut_short = 0;
+    for (i, ticks) in [40, 250, 400].into_iter().enumerate() {
+        let out = format!("killed{i}");
+        let every = ["--out", &out, "-j", "2", "--checkpoint-every", "8"];
+        let mut command = bench.command(&[&arguments[..], &every].concat());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let file = bench.path(&format!("{out}/checkpoints/{}.bin", i % 2));
+        while !file.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(ticks));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = fs::read_dir(bench.path(&format!("{out}/checkpoints"))).map_or(0, Iterator::count);
+        cut_short += left;
+        bench.run(&["resume", &out, "-q", "-j", "1"]).expect(0);
+        same_results(&bench, "whole", &out);
+        assert_eq!(heads("whole"), heads(&out));
+        assert!(!bench.path(&format!("{out}/checkpoints")).exists(), "ended runs leave no checkpoints");
+    }
+    assert!(cut_short > 0, "no kill came before the end of a run");
+}
+
+#[test]
+fn a_checkpoint_that_is_not_the_runs_is_refused_by_name() {
+    let bench = bench();
+    bench.write("long.ron", SMALL.replace("ticks: 8", "ticks: 4000"));
+    bench.run(&["long.ron", "--timeout", "0.4", "--out", "a", "--checkpoint-every", "50", "-q"]).expect(3);
+    bench
+        .run(&["long.ron", "--timeout", "0.4", "--out", "b", "--checkpoint-every", "50", "--seed", "9", "-q"])
+        .expect(3);
+    let (a, b) = (bench.path("a/checkpoints/0.bin"), bench.path("b/checkpoints/0.bin"));
+    assert!(bench.path("a/failures/0/last.ckpt").exists() && bench.path("a/failures/0/repro.sh").exists());
+    let mine = fs::read(&a).unwrap();
+    for (bytes, expected) in [
+        (fs::read(&b).unwrap(), "of another run"),
+        (mine[..mine.len() / 2].to_vec(), "changed or cut off"),
+        (b"hello".to_vec(), "no checkpoint"),
+    ] {
+        fs::write(&a, bytes).unwrap();
+        let said = bench.run(&["resume", "a", "--timeout", "1", "-q"]).expect(2);
+        for text in ["0.bin", expected, "delete the file, and the run begins anew"] {
+            assert!(said.stderr.contains(text), "{text}: {}", said.stderr);
+        }
+    }
+}
+
 #[test]
 fn more_replicates_equal_a_campaign_that_was_planned_with_them() {
     let bench = bench();

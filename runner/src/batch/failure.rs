@@ -62,6 +62,11 @@ pub(super) fn write(folder: &Path, record: &RunRecord, error: &str) -> Result<()
         serde_json::to_string(&record.params).expect("parameters are JSON"),
     );
     write_whole(&inside.join("error.txt"), &text)?;
+    let checkpoint = super::checkpoint::path(folder, run);
+    if checkpoint.exists() {
+        let last = inside.join("last.ckpt");
+        fs::copy(&checkpoint, &last).map_err(RunnerError::io("copy to", &last))?;
+    }
     let script = inside.join("repro.sh");
     let runner = std::env::current_exe().map_or_else(|_| "runner".to_owned(), |p| p.display().to_string());
     let text = format!(

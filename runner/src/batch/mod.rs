@@ -5,6 +5,7 @@
 //! results are derived from the journal at the end, in plan order, which is why their bytes do not depend on what ran
 //! when.
 
+mod checkpoint;
 mod failure;
 pub mod journal;
 pub mod results;
@@ -90,6 +91,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Memory that runs at once may need together, by estimate.
     pub memory: Option<u64>,
+    /// Ticks between two checkpoints of a run; none for no checkpoints.
+    pub checkpoint_every: Option<u64>,
     /// What to do when a run fails.
     pub on_error: OnError,
     /// How progress is shown.
@@ -137,6 +140,7 @@ impl Batch {
             journal: Mutex::new(journal),
             threads: options.threads,
             timeout: options.timeout,
+            checkpoint_every: options.checkpoint_every,
             ticks: AtomicU64::new(0),
             work: AtomicU64::new(0),
             campaign,
@@ -338,8 +342,13 @@ impl Batch {
             Some(series) if !rows.is_empty() => Some(series.spool(&rows)?),
             _ => None,
         };
+        let over = matches!(status, Status::Ok | Status::Failed);
         let line = RunLine { event: "run".to_owned(), run, status, rows, error, curves, record };
         self.journal().run(&line)?;
+        if over {
+            // Only now: a kill before the line is written still finds where to go on.
+            checkpoint::remove(self.folder.path(), run)?;
+        }
         progress.ended(
             &line.record,
             self.shared.ticks.load(Ordering::Relaxed),

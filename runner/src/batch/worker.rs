@@ -1,6 +1,7 @@
 //! A thread that runs one run after another on a pool that it keeps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex};
@@ -9,16 +10,18 @@ use std::time::{Duration, Instant};
 use phalanx_ledger::{Durability, LedgerError, SledStore};
 use phalanx_sim::{Curves, Pool, Simulation, TickCounts, TickRecord, scenario};
 use serde::Serialize;
+use tracing::warn;
 
+use super::checkpoint::Checkpoint;
 use super::failure::describe_panic;
 use super::journal::Journal;
 use crate::campaign::Campaign;
-use crate::chain::Chain;
+use crate::chain::{Chain, Continued};
 use crate::error::RunnerError;
 use crate::exit::Exit;
 use crate::plan::PlannedRun;
 use crate::record::{RunRecord, Status};
-use crate::run::{Ended, Job, text_of};
+use crate::run::{Ended, Job, Passed, text_of};
 use crate::series::Rows;
 
 /// What all workers share.
@@ -29,6 +32,8 @@ pub(super) struct Shared {
     pub(super) journal: Mutex<Journal>,
     pub(super) threads: usize,
     pub(super) timeout: Option<Duration>,
+    /// Ticks between two checkpoints of a run.
+    pub(super) checkpoint_every: Option<u64>,
     /// Ticks passed, of all runs.
     pub(super) ticks: AtomicU64,
     /// Work done, in [`crate::campaign::Outline::work`].
@@ -118,7 +123,7 @@ fn one(
     start: Instant,
 ) -> Report {
     let failed = |error: RunnerError| {
-        if error.exit() == Exit::Tool {
+        if error.exit() == Exit::Tool || matches!(error, RunnerError::Checkpoint { .. }) {
             return Report::fatal(shared, run, seed, error);
         }
         let record = blank(shared, run, seed, Status::Failed);
@@ -135,7 +140,7 @@ fn one(
     };
     // A panic while the world is built is the run's, like one in a tick.
     let ended = match catch_unwind(AssertUnwindSafe(build)) {
-        Ok(Ok(simulation)) => drive(shared, &job, run, seed, simulation, start, &mut rows),
+        Ok(Ok(simulation)) => drive(shared, &job, run, seed, simulation, pool, start, &mut rows),
         Ok(Err(error)) => Err(error),
         Err(panic) => Ok(Ended::Panicked(text_of(&*panic))),
     };
@@ -161,41 +166,108 @@ fn one(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what a run is, what it runs on, what it leaves")]
 fn drive(
     shared: &Shared,
     job: &Job,
     run: &PlannedRun,
     seed: u64,
     simulation: Simulation,
+    pool: &Pool,
     start: Instant,
     rows: &mut Rows,
 ) -> Result<Ended, RunnerError> {
+    let (simulation, chain) = begin(shared, job, run, seed, simulation, pool, rows)?;
     let kept = shared.campaign.kept();
-    let chain = if kept.ledger {
-        let folder = shared.folder.join("ledger").join(run.run_id.to_string());
-        if folder.exists() {
-            // What a run that did not end left behind.
-            std::fs::remove_dir_all(&folder).map_err(RunnerError::io("remove the folder", &folder))?;
-        }
-        let store = SledStore::create(&folder, durability(job.loaded().scenario.ledger.durability))
-            .map_err(|error| RunnerError::from(LedgerError::from(error)))?;
-        Chain::stored(store, job.digest(), seed)?
-    } else {
-        Chain::root_only(job.digest(), seed)
-    };
     let outline = shared.campaign.outline(run.configuration);
     let work_a_tick = (outline.work / f64::from(outline.ticks)) as u64;
-    job.drive(simulation, chain, shared.timeout.map(|limit| (start, limit)), |tick| {
-        if kept.series {
-            rows.push(run.run_id, tick);
+    let passed = simulation.tick().0;
+    shared.ticks.fetch_add(passed, Ordering::Relaxed);
+    shared.work.fetch_add(passed * work_a_tick, Ordering::Relaxed);
+    let timeout = shared.timeout.map(|limit| (start, limit));
+    let keep = |simulation: &mut Simulation, chain: &mut Chain, rows: &Rows| {
+        Checkpoint::take(run.run_id, simulation, chain, rows.as_bytes().to_vec())?.write(&shared.folder)
+    };
+    job.drive_on(simulation, chain, timeout, |passed| match passed {
+        Passed::Tick(tick) => {
+            if kept.series {
+                rows.push(run.run_id, tick);
+            }
+            if kept.events {
+                shared.journal.lock().expect("no panic while it is held").event(&event(run, tick))?;
+            }
+            shared.ticks.fetch_add(1, Ordering::Relaxed);
+            shared.work.fetch_add(work_a_tick, Ordering::Relaxed);
+            Ok(())
         }
-        if kept.events {
-            shared.journal.lock().expect("no panic while it is held").event(&event(run, tick))?;
-        }
-        shared.ticks.fetch_add(1, Ordering::Relaxed);
-        shared.work.fetch_add(work_a_tick, Ordering::Relaxed);
-        Ok(())
+        Passed::Between(simulation, chain) => match shared.checkpoint_every {
+            Some(every) if simulation.tick().0.is_multiple_of(every) => keep(simulation, chain, rows),
+            _ => Ok(()),
+        },
+        Passed::Stopping(simulation, chain) => match shared.checkpoint_every {
+            Some(_) if simulation.tick().0 > 0 => keep(simulation, chain, rows),
+            _ => Ok(()),
+        },
     })
+}
+
+/// The run at the tick where it goes on: that of its checkpoint, if it has one, else the first.
+fn begin(
+    shared: &Shared,
+    job: &Job,
+    run: &PlannedRun,
+    seed: u64,
+    built: Simulation,
+    pool: &Pool,
+    rows: &mut Rows,
+) -> Result<(Simulation, Chain), RunnerError> {
+    let Some(checkpoint) = Checkpoint::read(&shared.folder, run.run_id)? else {
+        return Ok((built, new_chain(shared, job, run, seed)?));
+    };
+    let simulation = checkpoint.restore(&shared.folder, built)?;
+    match old_chain(shared, job, run, seed, &checkpoint.ledger) {
+        Some(chain) => {
+            *rows = Rows::from_bytes(checkpoint.rows);
+            Ok((simulation, chain))
+        }
+        // What was decided before the checkpoint is lost, so it is decided once more.
+        None => Ok((job.build(seed, pool)?, new_chain(shared, job, run, seed)?)),
+    }
+}
+
+/// The chain of a run that stopped at a checkpoint; none if its ledger is not there any more as it was.
+fn old_chain(shared: &Shared, job: &Job, run: &PlannedRun, seed: u64, paused: &Continued) -> Option<Chain> {
+    if !shared.campaign.kept().ledger {
+        return Chain::root_continued(job.digest(), seed, job.signing(), paused);
+    }
+    let folder = ledger_folder(shared, run);
+    let store = SledStore::open(&folder, durability(job.loaded().scenario.ledger.durability));
+    let chain = store.map_err(LedgerError::from).and_then(|s| Chain::stored_continued(s, seed, paused));
+    chain
+        .inspect_err(|error| {
+            let run = run.run_id;
+            warn!(run, ledger = %folder.display(), %error, "the run's ledger cannot be continued: it begins anew");
+        })
+        .ok()
+}
+
+fn ledger_folder(shared: &Shared, run: &PlannedRun) -> PathBuf {
+    shared.folder.join("ledger").join(run.run_id.to_string())
+}
+
+/// The chain of a run that begins.
+fn new_chain(shared: &Shared, job: &Job, run: &PlannedRun, seed: u64) -> Result<Chain, RunnerError> {
+    if !shared.campaign.kept().ledger {
+        return Ok(Chain::root_only(job.digest(), seed));
+    }
+    let folder = ledger_folder(shared, run);
+    if folder.exists() {
+        // What a run that did not end left behind.
+        std::fs::remove_dir_all(&folder).map_err(RunnerError::io("remove the folder", &folder))?;
+    }
+    let store = SledStore::create(&folder, durability(job.loaded().scenario.ledger.durability))
+        .map_err(|error| RunnerError::from(LedgerError::from(error)))?;
+    Chain::stored(store, job.digest(), seed)
 }
 
 fn event(run: &PlannedRun, record: &TickRecord) -> TickEvent {

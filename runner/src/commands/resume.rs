@@ -112,7 +112,8 @@ fn go_on(dir: &Path, manifest: &Manifest, batch: &BatchArgs, quiet: bool) -> Res
     manifest.plan_sha256 = plan_sha256;
     manifest.write(dir)?;
     let journal = Journal::resume(dir)?;
-    let options = batch.options(numbering.len(), quiet);
+    let mut options = batch.options(numbering.len(), quiet);
+    options.checkpoint_every = options.checkpoint_every.or(manifest.checkpoint_every());
     let campaign = Arc::new(campaign);
     let batch_of = Batch::new(Arc::clone(&campaign), folder, journal, manifest.shard, options)?;
     finish(batch_of, &campaign, manifest.shard, None, batch.json())

@@ -76,6 +76,9 @@ pub struct BatchArgs {
     /// Memory for runs at once; scenarios that need more are refused: 536870912, 512MiB, 2G
     #[arg(long, value_name = "BYTES")]
     mem: Option<Bytes>,
+    /// Save every run after so many ticks, so that a resume goes on from there [default: as the campaign began, or never]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: Option<u64>,
     /// What to do when a run fails
     #[arg(long, value_name = "WHAT", default_value = "continue")]
     on_error: OnError,
@@ -128,6 +131,7 @@ impl BatchArgs {
             timeout: self.timeout,
             // Without a limit, what the machine has free, less a fifth.
             memory: self.mem.map(|m| m.0).or_else(|| available_bytes().map(|free| free / 5 * 4)),
+            checkpoint_every: self.checkpoint_every,
             on_error: self.on_error,
             mode: self.progress.or(quiet.then_some(ProgressMode::None)),
         }
@@ -185,8 +189,7 @@ pub fn run(args: &RunArgs, quiet: bool) -> Result<Exit, RunnerError> {
     };
     let plan = write_plan(&folder, &campaign, &numbering, args.shard)?;
     let base = Job::open(loaded.clone())?;
-    let workers = (options.threads, options.jobs);
-    Manifest::new(&campaign, args.source.file(), &base, args.shard, plan, workers).write(folder.path())?;
+    Manifest::new(&campaign, args.source.file(), &base, args.shard, plan, &options).write(folder.path())?;
     let journal = Journal::create(folder.path())?;
     let campaign = Arc::new(campaign);
     let batch = Batch::new(Arc::clone(&campaign), folder, journal, args.shard, options)?;

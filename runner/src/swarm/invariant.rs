@@ -22,6 +22,14 @@ pub enum Broken {
         /// Where they part.
         tick: u64,
     },
+    /// A run that was saved and restored went on differently.
+    #[error("tick {tick}: resumed from a checkpoint at {saved}, the run goes on differently")]
+    Resumed {
+        /// Where they part.
+        tick: u64,
+        /// The tick before which it was saved.
+        saved: u64,
+    },
     /// A decision on what nobody reported, or a second decision.
     #[error("tick {tick}: a decision on {signature:?}, which is not open")]
     NotOpen {
@@ -78,7 +86,8 @@ pub enum Broken {
     Refused(String),
 }
 
-/// Runs a scenario with one and two threads and checks both.
+/// Runs a scenario with one and two threads and checks both. Halfway, the second is saved, and another goes on in its
+/// place.
 pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
     let build = |threads| {
         Simulation::new(scenario, TrafficInput::Generated, threads)
@@ -91,14 +100,26 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
         .map_err(|error| ledger_error(&error))?;
     let mut open = BTreeSet::new();
     let ticks = u64::from(scenario.ticks.get());
+    let saved = ticks / 2;
     for tick in 0..ticks {
+        if tick == saved {
+            let bytes = two.save();
+            two = build(2)?.restored(&bytes).map_err(|error| Broken::Refused(error.to_string()))?;
+        }
         let (record, other) = (one.step(), two.step());
         if record.fingerprint != other.fingerprint {
-            return Err(Broken::Threads { tick });
+            return Err(if tick < saved {
+                Broken::Threads { tick }
+            } else {
+                Broken::Resumed { tick, saved }
+            });
         }
         decisions(&record, &mut open)?;
         let entries = entries(scenario, &record);
         ledger.append_tick(Tick(tick), &entries).map_err(|error| ledger_error(&error))?;
+    }
+    if one.summary() != two.summary() {
+        return Err(Broken::Resumed { tick: ticks, saved });
     }
     verify(ledger.store()).map_err(|error| ledger_error(&error))?;
     figures(scenario, &one)
