@@ -296,7 +296,7 @@ fn seeds_reach_behind_the_parsers() {
     }
     let npz =
         |bytes: &[u8]| phalanx_capture::read_npz_from(std::io::Cursor::new(bytes), "s".as_ref()).is_ok();
-    assert_eq!(accepted("npz", &npz), 3);
+    assert_eq!(accepted("npz", &npz), 4);
     let built = |bytes: &[u8]| {
         let small = phalanx_fuzz::parse_scenario(bytes).filter(|s| s.check().is_ok());
         let small = small.and_then(phalanx_fuzz::within_bounds);

@@ -144,10 +144,7 @@ mod tests {
     }
 
     fn scenario(text: &str) -> Scenario {
-        ron::Options::default()
-            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
-            .from_str(text)
-            .unwrap()
+        crate::scenario::ron_options().from_str(text).unwrap()
     }
 
     #[test]

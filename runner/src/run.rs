@@ -186,7 +186,7 @@ impl Job {
                 if let Some(fault) = fatal(&self.loaded.scenario, &record) {
                     return Ok(Ended::Panicked(fault));
                 }
-                if tick + 1 < ticks {
+                if simulation.tick().0 < ticks {
                     observe(Passed::Between(&mut simulation, &mut chain))?;
                 }
             }

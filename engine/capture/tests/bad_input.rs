@@ -271,7 +271,7 @@ fn splits_that_cannot_be() {
     check(
         LoadOptions { partition, agents: 2, ..options.clone() },
         "2 agents cannot divide the 1 values of \"proto\" that have benign training rows; use at most 1 agents, or \
-         the Iid partition",
+         the partition SortedBy or Iid",
     );
     // More agents than rows is no error, but the simulation must know who has learned nothing.
     let untrained = load(&LoadOptions { agents: 3, ..options.clone() }).unwrap().untrained;

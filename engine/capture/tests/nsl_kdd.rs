@@ -183,7 +183,7 @@ fn too_many_agents_for_the_services_is_an_error() {
     assert_eq!(
         error.to_string(),
         "23 agents cannot divide the 22 values of \"service\" that have benign training rows; use at most 22 \
-         agents, or the Iid partition"
+         agents, or the partition SortedBy or Iid"
     );
     let enough = LoadOptions { agents: 22, ..options };
     assert!(load(&enough).unwrap().untrained.is_empty());

@@ -343,5 +343,8 @@ saved!(Totals {
 // `close` empties all that belongs to one tick.
 state!(Tally {
     kept: [opinions, warnings, fingerprint, totals],
-    found: [reported, decisions, ballots, trust, rejoined, merged, two_faced, plugins, counts, digest]
+    found: [
+        reported, decisions, ballots, trust, expired, refitted, rejoined, merged, two_faced, plugins, counts,
+        digest
+    ]
 });

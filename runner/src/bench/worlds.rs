@@ -76,7 +76,7 @@ impl World {
                 let start = cpu_time();
                 (0..ticks).for_each(|_| _ = simulation.step());
                 let spent = cpu_time() - start;
-                spent.as_secs_f64() * 1e6 / (f64::from(scenario.agents.get()) * ticks as f64)
+                spent.as_secs_f64() * 1e6 / (f64::from(scenario.agents.get()) * f64::from(ticks))
             })
             .collect();
         figure(self.name, "us/agent-tick", &taken)

@@ -52,9 +52,8 @@ pub(super) fn guess(
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(false) if !has_rows => return Err(EvaluationError::NoRows { file: path.to_owned() }),
-            Ok(false) => break,
             Ok(true) => has_rows = true,
-            Err(_) => break,
+            Ok(false) | Err(_) => break,
         }
         let line = record.position().map_or(0, csv::Position::line);
         for (column, value) in columns.iter_mut().zip(&record) {

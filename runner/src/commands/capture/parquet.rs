@@ -222,7 +222,7 @@ fn write_flows(
         destination_port.count(flow.destination_port.map(u64::from));
         protocol.text(flow.protocol.map(protocol_name).as_deref());
         service.text(flow.service.as_deref());
-        state.text(flow.state.map(|state| state.name()));
+        state.text(flow.state.map(phalanx_capture::FlowState::name));
         sent_packets.count(flow.sent.packets);
         received_packets.count(flow.received.packets);
         sent_bytes.count(flow.sent.ip_bytes);
