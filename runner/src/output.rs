@@ -134,12 +134,13 @@ impl Drop for OutFolder {
     }
 }
 
-/// A file on the way.
+/// A file on the way. One that does not get its name is removed.
 #[derive(Debug)]
 pub struct Pending {
     writer: BufWriter<File>,
     beside: PathBuf,
     path: PathBuf,
+    has_name: bool,
 }
 
 impl Pending {
@@ -152,7 +153,7 @@ impl Pending {
         name.push(".tmp");
         let beside = path.with_file_name(name);
         let file = File::create(&beside).map_err(RunnerError::io("write", &beside))?;
-        Ok(Self { writer: BufWriter::new(file), beside, path })
+        Ok(Self { writer: BufWriter::new(file), beside, path, has_name: false })
     }
 
     /// Adds bytes.
@@ -169,7 +170,18 @@ impl Pending {
     /// If it cannot be written or renamed.
     pub fn finish(mut self) -> Result<(), RunnerError> {
         self.writer.flush().map_err(RunnerError::io("write", &self.path))?;
-        fs::rename(&self.beside, &self.path).map_err(RunnerError::io("rename to", &self.path))
+        fs::rename(&self.beside, &self.path).map_err(RunnerError::io("rename to", &self.path))?;
+        self.has_name = true;
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // After a rename the name beside is free, and another writer's file may have it.
+        if !self.has_name {
+            let _ = fs::remove_file(&self.beside);
+        }
     }
 }
 
@@ -208,6 +220,21 @@ mod tests {
         assert!(matches!(OutFolder::create(&path), Err(RunnerError::FolderTaken { .. })));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "neither lock nor temporary files stay");
         assert!(matches!(OutFolder::create(&path.join("runs.csv")), Err(RunnerError::FolderIsFile { .. })));
+    }
+
+    #[test]
+    fn a_file_that_gets_no_name_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("runs.csv");
+        let names =
+            || fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect::<Vec<_>>();
+        let mut file = Pending::begin(path.clone()).unwrap();
+        file.write(b"a\n").unwrap();
+        assert_eq!(names(), ["runs.csv.tmp"]);
+        drop(file);
+        assert_eq!(names(), [""; 0]);
+        write_whole(&path, "a\n").unwrap();
+        assert_eq!(names(), ["runs.csv"]);
     }
 
     #[test]
