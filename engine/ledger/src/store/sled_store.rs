@@ -10,13 +10,11 @@
 //! power cut, so it silently falls back to the batch before. Small ledgers fit in one segment. Therefore a
 //! finished ledger has its head noted in a file of its own, and verification compares.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tracing::debug;
@@ -47,22 +45,9 @@ pub struct SledStore {
     durability: Durability,
     size: u64,
     unsynced_batches: u32,
-    /// Committed batches that sled has not seen. They are written together just before a sync, because a kill while sled
-    /// holds batches that it has not flushed left one database in about a hundred unreadable (`tests/crash.rs`).
-    held: Mutex<Held>,
     /// Folders whose entries are new and not yet synced.
     unsynced_folders: Vec<PathBuf>,
 }
-
-/// What is held back, by key; a later value replaces an earlier one.
-#[derive(Debug, Default)]
-struct Held {
-    pairs: BTreeMap<Vec<u8>, Vec<u8>>,
-    bytes: usize,
-}
-
-/// What is held back at most, so that memory stays flat.
-const HELD_BYTES_MAX: usize = 4 << 20;
 
 #[derive(Debug)]
 struct Handles {
@@ -137,7 +122,6 @@ impl SledStore {
             durability,
             size: 0,
             unsynced_batches: 0,
-            held: Mutex::default(),
             unsynced_folders: Vec::new(),
         })
     }
@@ -152,17 +136,6 @@ impl SledStore {
         self.handles.as_ref().expect("handles are there until drop")
     }
 
-    /// Hands sled what is held back, in one atomic batch. Reading does so too, since sled is what is read.
-    fn write_held(&self) -> Result<(), StoreError> {
-        let held = std::mem::take(&mut *self.held.lock().expect("no holder of this lock panics"));
-        if held.pairs.is_empty() {
-            return Ok(());
-        }
-        let mut batch = sled::Batch::default();
-        held.pairs.into_iter().for_each(|(key, value)| batch.insert(key, value));
-        guarded(&self.path, || self.handles().tree.apply_batch(batch))
-    }
-
     /// sled moves leaves above 128 KiB into files that it never syncs. Small values keep them below that.
     fn check_blobs(&self) -> Result<(), StoreError> {
         let folder = self.path.join("blobs");
@@ -173,7 +146,6 @@ impl SledStore {
 
 impl LedgerReader for SledStore {
     fn head(&self) -> Result<Option<StoredHead>, StoreError> {
-        self.write_held()?;
         let value = guarded(&self.path, || self.handles().tree.get(HEAD_KEY))?;
         value.map(|value| layout::decode_head(&value)).transpose()
     }
@@ -197,7 +169,6 @@ impl LedgerReader for SledStore {
         range: Range<u64>,
         visit: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.write_held()?;
         let tree = &self.handles().tree;
         let (lowest, end) = layout::bundle_bounds();
         // The first record asked for may lie inside a bundle that starts before it.
@@ -222,12 +193,10 @@ impl LedgerReader for SledStore {
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.write_held()?;
         Ok(guarded(&self.path, || self.handles().tree.get(key))?.map(|value| value.to_vec()))
     }
 
     fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
-        self.write_held()?;
         let mut pairs = self.handles().tree.range(from..to);
         while let Some((key, value)) = guarded(&self.path, || pairs.next().transpose())? {
             if visit(&key, &value).is_break() {
@@ -243,13 +212,13 @@ impl LedgerStore for SledStore {
         if batch.first() != self.size {
             return Err(StoreError::StaleBatch { batch: batch.first(), stored: self.size });
         }
-        let held = self.held.get_mut().expect("no holder of this lock panics");
+        let mut pairs = sled::Batch::default();
         for (key, value) in batch.pairs() {
-            held.bytes += key.len() + value.len();
-            held.pairs.insert(key.to_vec(), value.to_vec());
+            pairs.insert(key, value);
         }
+        guarded(&self.path, || self.handles().tree.apply_batch(pairs))?;
         // The first batch makes a ledger of the folder; from then on it can be opened, whatever happens.
-        let due = held.bytes > HELD_BYTES_MAX || self.size == 0;
+        let due = self.size == 0;
         self.size = batch.stored_head().head.size;
         self.unsynced_batches += 1;
         if due || self.unsynced_batches >= self.durability.batches_between_syncs() {
@@ -260,7 +229,6 @@ impl LedgerStore for SledStore {
 
     fn rewind(&mut self, to: &StoredHead) -> Result<(), StoreError> {
         // The note speaks of the entries that go; without it there is only less to compare with.
-        self.write_held()?;
         let note = self.path.join(NOTE);
         match fs::remove_file(&note) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -282,7 +250,6 @@ impl LedgerStore for SledStore {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.write_held()?;
         guarded(&self.path, || self.handles().db.flush())?;
         self.file.sync_data().map_err(io_error("sync", &self.path.join("db")))?;
         for folder in std::mem::take(&mut self.unsynced_folders) {
@@ -305,10 +272,6 @@ impl LedgerStore for SledStore {
 
 impl Drop for SledStore {
     fn drop(&mut self) {
-        // A store that is dropped unfinished, as after Ctrl-C, keeps what was committed.
-        if let Err(error) = self.write_held() {
-            tracing::error!(path = %self.path.display(), %error, "the last ticks were not written");
-        }
         let handles = self.handles.take();
         // sled flushes when its last handle goes; on damaged files it may panic there too.
         if catch_unwind(AssertUnwindSafe(|| drop(handles))).is_err() {
