@@ -1,7 +1,7 @@
 //! Where two runs part: the first tick, then phase, agent and field.
 
 use phalanx_core::{AgentId, Tick};
-use phalanx_sim::scenario::{Scenario, Signing};
+use phalanx_sim::scenario::Scenario;
 use phalanx_sim::{PhaseTrace, Pool, Simulation, TRACED_FIELDS};
 
 use crate::chain::Chain;
@@ -54,8 +54,8 @@ impl Running {
         let scenario = side.job.loaded().scenario.clone();
         let mut chain = Chain::root_only(side.job.digest(), side.seed);
         // Committees are drawn from the root, so it has to be that of a run.
-        if scenario.ledger.signing == Signing::Ed25519 {
-            chain.enrol(scenario.agents.get())?;
+        if let Some(agents) = side.job.signing() {
+            chain.enrol(agents)?;
         }
         Ok(Self { simulation, chain, scenario })
     }

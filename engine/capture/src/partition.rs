@@ -80,9 +80,9 @@ impl Partition {
     ///
     /// `Iid` and `RoundRobin` deal the benign training rows before the others, so that agents learn from equally
     /// many (one more or less), and replay rows without regard to their truth.
-    /// `SortedBy` cuts the benign training rows, sorted by category, into equal stretches; all other rows of a category are
-    /// spread over the agents that learn from it. `ByColumn` takes categories by falling count of benign training rows (ties by name) and gives each to the
-    /// agent with the fewest so far; then those without benign training rows, by falling count of replay rows,
+    /// `SortedBy` cuts the benign training rows, sorted by category, into equal stretches; all other rows of a category
+    /// are spread over the agents that learn from it. `ByColumn` takes categories by falling count of benign training
+    /// rows (ties by name) and gives each to the agent with the fewest so far; then those without benign training rows, by falling count of replay rows,
     /// each to the agent with the fewest of these. Ties go to the lower agent.
     ///
     /// # Errors
@@ -232,10 +232,21 @@ fn by_address(
     if train_hosts.iter().all(Option::is_none) {
         return Err(PartitionError::NoSuchField("an address"));
     }
+    by_rows("address", train, &train_hosts, &replay_hosts, agents)
+}
+
+/// One key of every row of both files; agents learn from benign training rows.
+fn by_rows<K: Ord>(
+    column: &str,
+    train: &Records,
+    train_keys: &[K],
+    replay_keys: &[K],
+    agents: u32,
+) -> Result<(Vec<AgentId>, Vec<AgentId>), PartitionError> {
     let train_rows: Vec<_> =
-        train_hosts.iter().enumerate().map(|(row, host)| (host, train.is_benign(row))).collect();
-    let replay_rows: Vec<_> = replay_hosts.iter().collect();
-    by_key("address", &train_rows, &replay_rows, agents)
+        train_keys.iter().enumerate().map(|(row, key)| (key, train.is_benign(row))).collect();
+    let replay_rows: Vec<_> = replay_keys.iter().collect();
+    by_key(column, &train_rows, &replay_rows, agents)
 }
 
 /// Gives every key to one agent, by the rule of [`Partition::assign`] for columns.
@@ -358,33 +369,24 @@ struct Category<K> {
     agent: AgentId,
 }
 
+/// What a row has in a categorical column, row by row.
+fn names<'a>(column: &str, records: &'a Records) -> Result<Vec<&'a str>, PartitionError> {
+    let found = records.categorical.iter().position(|name| name == column);
+    let place = found.ok_or_else(|| PartitionError::UnknownColumn {
+        column: column.to_owned(),
+        known: records.categorical.clone(),
+    })?;
+    let names = records.categories(place);
+    Ok((0..records.rows()).map(|row| names[usize::from(records.codes(row)[place])].as_str()).collect())
+}
+
 fn by_column(
     column: &str,
     train: &Records,
     replay: &Records,
     agents: u32,
 ) -> Result<(Vec<AgentId>, Vec<AgentId>), PartitionError> {
-    let position = |records: &Records| {
-        let found = records.categorical.iter().position(|name| name == column);
-        found.ok_or_else(|| PartitionError::UnknownColumn {
-            column: column.to_owned(),
-            known: records.categorical.clone(),
-        })
-    };
-    let (train_column, replay_column) = (position(train)?, position(replay)?);
-    let mut categories = count(train, train_column, replay, replay_column);
-    enough(column, &categories, agents)?;
-    spread(&mut categories, agents);
-    categories.sort_unstable_by_key(|category| category.name);
-    let rows = |records: &Records, column: usize| {
-        let of = |name: &String| {
-            let found = categories.binary_search_by_key(&name.as_str(), |category| category.name);
-            categories[found.expect("both files' categories were counted")].agent
-        };
-        let agent_of_code: Vec<AgentId> = records.categories(column).iter().map(of).collect();
-        (0..records.rows()).map(|row| agent_of_code[usize::from(records.codes(row)[column])]).collect()
-    };
-    Ok((rows(train, train_column), rows(replay, replay_column)))
+    by_rows(column, train, &names(column, train)?, &names(column, replay)?, agents)
 }
 
 /// Benign training rows in the order of their category, cut into equal stretches; the other rows of a category go to the
@@ -395,19 +397,7 @@ fn sorted_by(
     replay: &Records,
     agents: u32,
 ) -> Result<(Vec<AgentId>, Vec<AgentId>), PartitionError> {
-    let position = |records: &Records| {
-        let found = records.categorical.iter().position(|name| name == column);
-        found.ok_or_else(|| PartitionError::UnknownColumn {
-            column: column.to_owned(),
-            known: records.categorical.clone(),
-        })
-    };
-    let names = |records: &Records| -> Result<Vec<String>, PartitionError> {
-        let column = position(records)?;
-        let name = |row: usize| records.categories(column)[usize::from(records.codes(row)[column])].clone();
-        Ok((0..records.rows()).map(name).collect())
-    };
-    let (train_names, replay_names) = (names(train)?, names(replay)?);
+    let (train_names, replay_names) = (names(column, train)?, names(column, replay)?);
     // By category: benign training rows, other training rows, replay rows.
     let mut rows: BTreeMap<&str, [Vec<usize>; 3]> = BTreeMap::new();
     for (row, name) in train_names.iter().enumerate() {
@@ -442,37 +432,6 @@ fn enough<K>(column: &str, categories: &[Category<K>], agents: u32) -> Result<()
         return Ok(());
     }
     Err(PartitionError::TooFewCategories { column: column.to_owned(), categories: trained, agents })
-}
-
-/// The categories of both files, ascending by name.
-fn count<'a>(
-    train: &'a Records,
-    train_column: usize,
-    replay: &'a Records,
-    replay_column: usize,
-) -> Vec<Category<&'a str>> {
-    let mut names: Vec<&str> = train.categories(train_column).iter().map(String::as_str).collect();
-    names.extend(replay.categories(replay_column).iter().map(String::as_str));
-    names.sort_unstable();
-    names.dedup();
-    let mut benign_training_rows = vec![0; train.categories(train_column).len()];
-    for row in (0..train.rows()).filter(|row| train.is_benign(*row)) {
-        benign_training_rows[usize::from(train.codes(row)[train_column])] += 1;
-    }
-    let mut replay_rows = vec![0; replay.categories(replay_column).len()];
-    for row in 0..replay.rows() {
-        replay_rows[usize::from(replay.codes(row)[replay_column])] += 1;
-    }
-    let find = |records: &Records, column: usize, counts: &[u64], name: &str| {
-        records.categories(column).iter().position(|known| known == name).map_or(0, |code| counts[code])
-    };
-    let category = |name| Category {
-        name,
-        benign_training_rows: find(train, train_column, &benign_training_rows, name),
-        replay_rows: find(replay, replay_column, &replay_rows, name),
-        agent: AgentId(0),
-    };
-    names.into_iter().map(category).collect()
 }
 
 /// Assigns every category; leaves them in the order in which they were assigned.

@@ -20,7 +20,7 @@ pub struct Kernel {
     pub prepare: fn() -> Box<dyn FnMut() -> u64>,
 }
 
-/// All kernels. The first six are those whose instructions CI counts.
+/// All kernels.
 pub const KERNELS: [Kernel; 8] = [
     Kernel { name: "forest.fit", unit: "fit", prepare: forest_fit },
     Kernel { name: "forest.score", unit: "row", prepare: forest_score },

@@ -20,14 +20,14 @@ pub struct World {
     text: &'static str,
     /// Agents and ticks, where the scenario's own would take too long.
     size: Option<(u32, u32)>,
-    /// Trees that a refit replaces, of the isolation forest.
-    refresh: u32,
+    /// Trees that a refit replaces, of the isolation forest, if other than the scenario's own.
+    refresh: Option<u32>,
     /// Whether two threads are compared with one.
     pub threads: bool,
 }
 
 const fn world(name: &'static str, text: &'static str, size: Option<(u32, u32)>, threads: bool) -> World {
-    World { name, text, size, refresh: 0, threads }
+    World { name, text, size, refresh: None, threads }
 }
 
 const CLASSIC: &str = include_str!("../../../scenarios/classic.ron");
@@ -37,7 +37,7 @@ const MILLION: &str = include_str!("../../../scenarios/million.ron");
 pub const WORLDS: [World; 7] = [
     world("edge", include_str!("../../../scenarios/edge.ron"), None, false),
     world("classic", CLASSIC, None, false),
-    World { refresh: 4, ..world("classic, refresh", CLASSIC, Some((100, 20)), false) },
+    World { refresh: Some(4), ..world("classic, refresh", CLASSIC, Some((100, 20)), false) },
     world("production", include_str!("../../../scenarios/production.ron"), Some((200, 30)), true),
     world("million, 1 thousand", MILLION, Some((1_000, 40)), false),
     world("million, 10 thousand", MILLION, Some((10_000, 20)), true),
@@ -55,8 +55,10 @@ impl World {
             scenario.agents = Positive::new(agents);
             scenario.ticks = Positive::new(ticks);
         }
-        if let Detector::IsolationForest { refresh, .. } = &mut scenario.detector {
-            *refresh = self.refresh;
+        if let (Some(trees), Detector::IsolationForest { refresh, .. }) =
+            (self.refresh, &mut scenario.detector)
+        {
+            *refresh = trees;
         }
         scenario
     }

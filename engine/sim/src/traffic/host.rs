@@ -2,95 +2,9 @@
 
 use phalanx_core::{Direction, FlowBatch, FlowKey, Protocol, Stream, Truth, Zipf};
 
-use super::{RawFlow, Site};
+use super::{Address, RawFlow, Role, Site};
 use crate::agent::{Host, Region};
 use crate::scenario::{BaselineShift, LongFlows, Roles, Rollout, Season, Synthetic, WorkingHours};
-
-/// What a host serves or uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Inbound HTTPS and HTTP.
-    Web,
-    /// Inbound name queries.
-    Dns,
-    /// Outbound browsing, mail and name queries.
-    Workstation,
-    /// Outbound telemetry and clock.
-    Iot,
-}
-
-/// Hosts that the world has room for: the addresses of 10/8.
-pub(crate) const HOSTS_MAX: u32 = 1 << 24;
-
-impl Role {
-    /// The ports that such a host offers or visits on an ordinary day.
-    pub(crate) fn ports(self) -> &'static [u16] {
-        match self {
-            Self::Web => &[80, 443],
-            Self::Dns => &[53],
-            Self::Workstation => &[53, 80, 443, 993],
-            Self::Iot => &[53, 123, 8883],
-        }
-    }
-
-    /// The centre of what such a host mostly sees: logarithms of duration (s), bytes sent and bytes received.
-    fn usual(self) -> [f64; 3] {
-        match self {
-            Self::Web => [-1.0, 6.5, 9.5],
-            Self::Dns => [-4.0, 3.8, 4.9],
-            Self::Workstation => [0.5, 7.0, 10.0],
-            Self::Iot => [0.7, 5.5, 4.8],
-        }
-    }
-
-    /// Moves a flow towards what is usual: numbers by this share of the way, in logarithms; port and answer with this
-    /// probability.
-    pub(super) fn disguise(self, flow: &mut RawFlow, share: f64, stream: &mut Stream) {
-        let [duration, sent, received] = self.usual().map(libm::exp);
-        let packets = 6.0 + (sent / 1400.0).ceil() + (received / 1400.0).ceil();
-        let towards = |x: &mut f64, usual: f64| {
-            *x = libm::expm1((1.0 - share) * libm::log1p(*x) + share * libm::log1p(usual));
-        };
-        towards(&mut flow.duration_s, duration);
-        towards(&mut flow.sent_bytes, sent);
-        towards(&mut flow.received_bytes, received);
-        towards(&mut flow.packets, packets);
-        flow.answered |= stream.bernoulli(share);
-        let ports = self.ports();
-        let port = ports[stream.below(ports.len() as u32) as usize];
-        if stream.bernoulli(share) {
-            flow.key.port = Some(port);
-        }
-    }
-}
-
-/// Campaigns, and addresses of one campaign, that 198.18/15 has room for.
-pub(crate) const CAMPAIGNS_MAX: usize = 32;
-pub(crate) const SOURCES_MAX: u32 = 4096;
-
-/// Addresses of the world: agents in 10/8 by region, their resolver at 9.9.9.9, outside clients and servers in 64/6, attackers in 198.18/15.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Address;
-
-impl Address {
-    /// The address of the `index`-th host of one of `regions` regions, which share 10/8 equally.
-    pub(crate) fn host(region: u16, regions: u32, index: u32) -> u32 {
-        let size = HOSTS_MAX / regions;
-        assert!(index < size, "the scenario was checked to fit its address plan");
-        (10 << 24) + u32::from(region) * size + index
-    }
-
-    /// The outside client or server of that popularity rank. The multiplication scatters ranks over the space, so
-    /// that popular addresses are not neighbours.
-    pub(super) fn outside(rank: u32) -> u32 {
-        64 << 24 | rank.wrapping_mul(2_654_435_761) >> 6
-    }
-
-    /// The `index`-th address of an attacking campaign.
-    pub(crate) fn attacker(campaign: usize, index: u32) -> u32 {
-        (198 << 24 | 18 << 16) + campaign as u32 * SOURCES_MAX + index
-    }
-}
 
 /// Generates the benign flows of hosts.
 #[derive(Debug)]
@@ -493,16 +407,5 @@ mod tests {
         assert_eq!(share(0, 100), 0.0);
         // Halfway up the ramp, and at its end; one flow in a hundred is noise.
         assert!((share(125, 50) - 0.2).abs() < 0.04 && (share(200, 100) - 0.396).abs() < 0.04);
-    }
-
-    #[test]
-    fn addresses_do_not_overlap() {
-        for (regions, per_region) in [(1, HOSTS_MAX), (3, HOSTS_MAX / 3), (255, HOSTS_MAX / 255)] {
-            let last = Address::host((regions - 1) as u16, regions, per_region - 1);
-            assert!(last >> 24 == 10 && Address::host(0, regions, 0) >> 24 == 10);
-        }
-        assert!(Address::host(0, 3, HOSTS_MAX / 3 - 1) < Address::host(1, 3, 0));
-        assert!((0..1000).all(|rank| (64..128).contains(&(Address::outside(rank) >> 24))));
-        assert_eq!(Address::attacker(0, 0) >> 16, 198 << 8 | 18);
     }
 }

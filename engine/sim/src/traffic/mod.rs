@@ -1,11 +1,13 @@
 //! Where an agent's flows come from.
 
+mod address;
 mod attack;
 mod clock;
 mod features;
 mod gaussian;
 mod generator;
 mod host;
+mod role;
 
 use bevy_ecs::resource::Resource;
 use phalanx_core::{AgentId, Direction, FlowBatch, FlowKey, Purpose, Schema, Stream, Streams, Tick, Truth};
@@ -13,11 +15,12 @@ use phalanx_core::{AgentId, Direction, FlowBatch, FlowKey, Purpose, Schema, Stre
 use crate::Replay;
 use crate::agent::{Host, Region};
 use crate::scenario;
+pub(crate) use address::{Address, CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 pub(crate) use attack::{Probe, Siege};
 pub(crate) use clock::Clock;
 pub(crate) use features::{RawFlow, Scratch, finish, schema};
 pub use generator::TrafficGenerator;
-pub(crate) use host::{Address, CAMPAIGNS_MAX, HOSTS_MAX, Role, SOURCES_MAX};
+pub(crate) use role::Role;
 
 /// Where flows are observed: an agent, its host, its region.
 #[derive(Clone, Copy, Debug)]
