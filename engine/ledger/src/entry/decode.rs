@@ -55,8 +55,10 @@ fn reported(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     let support = reader.u32("support")?;
     let confidence = reader.f32("confidence")?;
     let (values, _) = reader.counted("centroid", 4)?.as_chunks();
-    let centroid = values.iter().map(|bytes| canonical_float(*bytes)).collect::<Option<_>>();
-    let centroid = centroid.ok_or(DecodeError::NonCanonical { field: "centroid" })?;
+    if values.iter().any(|bytes| canonical_float(*bytes).is_none()) {
+        return Err(DecodeError::NonCanonical { field: "centroid" });
+    }
+    let centroid = values.iter().map(|bytes| f32::from_be_bytes(*bytes)).collect();
     let evidence = reader.array("evidence")?;
     Ok(Entry::Reported { id, indicator, support, confidence, centroid, evidence })
 }

@@ -7,6 +7,7 @@
 
 mod frontier;
 mod proof;
+mod sha256;
 mod tile;
 
 pub use frontier::Frontier;
@@ -16,6 +17,7 @@ pub(crate) use proof::{consistency_ranges, inclusion_ranges};
 pub(crate) use tile::{OpenTiles, TILE_HEIGHT, TILE_WIDTH, Tile};
 
 use sha2::{Digest, Sha256};
+use sha256::{node, prefixed};
 
 /// A SHA-256 value: of a leaf, of an inner node or of a whole tree.
 pub type Hash = [u8; 32];
@@ -23,13 +25,13 @@ pub type Hash = [u8; 32];
 /// Hash of one entry's bytes: `SHA-256(0x00 ‖ data)` (RFC 6962 §2.1).
 #[must_use]
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Sha256::new().chain_update([0x00]).chain_update(data).finalize().into()
+    prefixed(0x00, data)
 }
 
 /// Hash of an inner node: `SHA-256(0x01 ‖ left ‖ right)` (RFC 6962 §2.1).
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([0x01]).chain_update(left).chain_update(right).finalize().into()
+    node(0x01, left, right)
 }
 
 /// Root of the tree without leaves: `SHA-256("")`.
