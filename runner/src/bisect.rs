@@ -5,7 +5,6 @@ use phalanx_sim::scenario::Scenario;
 use phalanx_sim::{PhaseTrace, Pool, Simulation, TRACED_FIELDS};
 
 use crate::chain::Chain;
-use crate::entries::entries;
 use crate::error::RunnerError;
 use crate::run::Job;
 
@@ -63,8 +62,7 @@ impl Running {
     /// One tick, as a run does it.
     fn step(&mut self) -> Result<[u8; 32], RunnerError> {
         let record = self.simulation.step();
-        self.chain.append(record.tick, &entries(&self.scenario, &record))?;
-        self.simulation.witness(self.chain.root());
+        self.chain.advance(&self.scenario, &mut self.simulation, &record)?;
         Ok(record.fingerprint.0)
     }
 }

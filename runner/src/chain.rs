@@ -6,8 +6,11 @@
 use phalanx_core::Tick;
 use phalanx_ledger::merkle::{Frontier, leaf_hash};
 use phalanx_ledger::{AgentKeys, Entry, Head, Ledger, LedgerError, LedgerKey, SledStore, Tail};
+use phalanx_sim::scenario::Scenario;
+use phalanx_sim::{Simulation, TickRecord};
 use serde::{Deserialize, Serialize};
 
+use crate::entries::Additions;
 use crate::error::RunnerError;
 use crate::record::{LedgerRecord, hex};
 
@@ -49,10 +52,19 @@ impl Root {
     fn append(&mut self, tick: Tick, entries: &[Entry]) {
         let signed = self.signers.as_mut().map(|keys| keys.sign_all(tick, entries));
         for entry in signed.as_deref().unwrap_or(entries) {
-            self.bytes.clear();
-            entry.encode(&mut self.bytes);
-            self.frontier.push(leaf_hash(&self.bytes));
+            self.push(entry);
         }
+    }
+
+    fn append_head(&mut self, tick: Tick) {
+        let entry = LedgerKey::from_seed(self.seed).head_entry(&self.frontier, tick);
+        self.push(&entry);
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        self.bytes.clear();
+        entry.encode(&mut self.bytes);
+        self.frontier.push(leaf_hash(&self.bytes));
     }
 }
 
@@ -145,15 +157,27 @@ impl Chain {
         Ok(Self::Stored(Box::new(ledger)))
     }
 
-    /// Appends what a tick brought.
+    /// Appends what the tick brought that the simulation just stepped through, and tells the simulation the root.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn append(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), RunnerError> {
+    pub fn advance(
+        &mut self,
+        scenario: &Scenario,
+        simulation: &mut Simulation,
+        record: &TickRecord,
+    ) -> Result<(), RunnerError> {
+        let additions = Additions::of(scenario, simulation, record);
         match self {
-            Self::Stored(ledger) => ledger.append_tick(tick, entries)?,
-            Self::Root(root) => root.append(tick, entries),
+            Self::Stored(ledger) => additions.append(record.tick, ledger)?,
+            Self::Root(root) => {
+                root.append(record.tick, &additions.entries);
+                if additions.with_head {
+                    root.append_head(record.tick);
+                }
+            }
         }
+        simulation.witness(self.root());
         Ok(())
     }
 

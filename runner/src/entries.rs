@@ -1,14 +1,53 @@
 //! What a tick adds to the ledger, as far as the scenario wants it written.
 
 use phalanx_core::{AgentId, FaultKind, PluginHappening, PluginSlot, Signature, Tick};
-use phalanx_ledger::{Ballot, Entry, FaultAnswer, MembershipChange};
-use phalanx_sim::TickRecord;
+use phalanx_ledger::{Ballot, Entry, FaultAnswer, Ledger, LedgerError, LedgerStore, MembershipChange};
 use phalanx_sim::scenario::{Detector, DetectorFault, RuleFault, Scenario};
+use phalanx_sim::{Simulation, TickRecord};
 use sha2::{Digest, Sha256};
+
+/// What a tick adds.
+#[derive(Debug)]
+pub(crate) struct Additions {
+    pub(crate) entries: Vec<Entry>,
+    /// Whether the signed head of everything so far stands behind them.
+    pub(crate) with_head: bool,
+}
+
+impl Additions {
+    /// Of the tick that the simulation just stepped through.
+    pub(crate) fn of(scenario: &Scenario, simulation: &mut Simulation, record: &TickRecord) -> Self {
+        let mut entries = entries(scenario, record);
+        let (tick, words) = (record.tick, &scenario.ledger);
+        if is_due(tick, words.checkpoint_ticks) {
+            let state = Sha256::digest(simulation.save()).into();
+            entries.push(Entry::Checkpoint { tick, state, fingerprint: record.fingerprint.0 });
+        }
+        Self { entries, with_head: is_due(tick, words.head_ticks) }
+    }
+
+    /// Appends them.
+    pub(crate) fn append<S: LedgerStore>(
+        &self,
+        tick: Tick,
+        ledger: &mut Ledger<S>,
+    ) -> Result<(), LedgerError> {
+        if self.with_head {
+            ledger.append_tick_with_head(tick, &self.entries)
+        } else {
+            ledger.append_tick(tick, &self.entries)
+        }
+    }
+}
+
+/// Whether this tick ends a period of so many.
+fn is_due(tick: Tick, period: u32) -> bool {
+    (tick.0 + 1).checked_rem(u64::from(period)) == Some(0)
+}
 
 /// Reports, decisions, who came and went and faults of plugins always; ballots, trust, expiries and models where they
 /// are wanted; fingerprints as often as they are wanted, and after the last tick.
-pub(crate) fn entries(scenario: &Scenario, record: &TickRecord) -> Vec<Entry> {
+fn entries(scenario: &Scenario, record: &TickRecord) -> Vec<Entry> {
     let tick = record.tick;
     let reported = record.reported.iter().map(|signature| reported(signature));
     let decided = record.decisions.iter().cloned().map(Entry::Decided);
@@ -43,8 +82,7 @@ pub(crate) fn entries(scenario: &Scenario, record: &TickRecord) -> Vec<Entry> {
 }
 
 fn wants_fingerprint(scenario: &Scenario, tick: Tick) -> bool {
-    let (done, ticks) = (tick.0 + 1, u64::from(scenario.ticks.get()));
-    done == ticks || done.checked_rem(u64::from(scenario.ledger.fingerprint_ticks)) == Some(0)
+    tick.0 + 1 == u64::from(scenario.ticks.get()) || is_due(tick, scenario.ledger.fingerprint_ticks)
 }
 
 fn reported(signature: &Signature) -> Entry {
@@ -157,6 +195,35 @@ mod tests {
         assert_eq!(ticks("(ticks: 7)"), [6]);
         assert_eq!(ticks("(ticks: 7, ledger: (fingerprint_ticks: 3))"), [2, 5, 6]);
         assert_eq!(ticks("(ticks: 7, ledger: (fingerprint_ticks: 1))"), [0, 1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn checkpoints_and_heads_come_as_often_as_they_are_wanted() {
+        let scenario = scenario("(agents: 3, ticks: 7, ledger: (checkpoint_ticks: 2, head_ticks: 3))");
+        let run = |threads| {
+            let input = phalanx_sim::TrafficInput::Generated;
+            let mut simulation = Simulation::new(&scenario, input, threads).unwrap();
+            let step = |_| {
+                let record = simulation.step();
+                Additions::of(&scenario, &mut simulation, &record)
+            };
+            (0..7).map(step).collect::<Vec<Additions>>()
+        };
+        let (one, two) = (run(1), run(2));
+        let of = |additions: &Additions| {
+            let state = additions.entries.iter().find_map(|entry| match entry {
+                Entry::Checkpoint { tick, state, .. } => Some((tick.0, *state)),
+                _ => None,
+            });
+            (state, additions.with_head)
+        };
+        let found: Vec<_> = one.iter().map(of).collect();
+        assert_eq!(found, two.iter().map(of).collect::<Vec<_>>());
+        let heads = found.iter().map(|(_, with_head)| *with_head);
+        assert!(heads.eq([false, false, true, false, false, true, false]));
+        let states: Vec<_> = found.iter().filter_map(|(state, _)| *state).collect();
+        assert_eq!(states.iter().map(|(tick, _)| *tick).collect::<Vec<_>>(), [1, 3, 5]);
+        assert!(states[0].1 != states[1].1 && states[1].1 != states[2].1);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use phalanx_sim::summary::Summary;
 use phalanx_sim::{Curves, Pool, SimError, Simulation, TickRecord};
 
 use crate::chain::Chain;
-use crate::entries::entries;
 use crate::error::RunnerError;
 use crate::plan::PlannedRun;
 use crate::plugins;
@@ -180,8 +179,7 @@ impl Job {
                 }
                 let record = simulation.step();
                 fingerprint = record.fingerprint;
-                chain.append(record.tick, &entries(&self.loaded.scenario, &record))?;
-                simulation.witness(chain.root());
+                chain.advance(&self.loaded.scenario, &mut simulation, &record)?;
                 observe(Passed::Tick(&record))?;
                 if let Some(fault) = fatal(&self.loaded.scenario, &record) {
                     return Ok(Ended::Panicked(fault));
@@ -264,7 +262,7 @@ pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::record::hex;
-    use phalanx_ledger::{Ledger, LedgerKey, MemoryStore, verify};
+    use phalanx_ledger::{Durability, SledStore, verify_dir};
 
     fn job(text: &str) -> Job {
         let folder = tempfile::tempdir().unwrap();
@@ -282,28 +280,27 @@ mod tests {
 
     #[test]
     fn the_root_alone_is_that_of_the_ledger() {
-        let job = job("(agents: 6, ticks: 8, campaigns: [(kind: PortScan, start: 1)])");
-        let pool = Pool::new(1).unwrap();
-        let mut ledger = Ledger::create(
-            MemoryStore::new(),
-            LedgerKey::from_seed(9),
-            job.digest(),
-            env!("CARGO_PKG_VERSION"),
-            9,
-        )
-        .unwrap();
-        let chain = Chain::root_only(job.digest(), 9);
-        let ended = job
-            .drive(job.build(9, &pool).unwrap(), chain, None, |tick| {
-                ledger.append_tick(tick.tick, &entries(&job.loaded().scenario, tick)).unwrap();
-                Ok(())
-            })
-            .unwrap();
-        let record = job.record(&PlannedRun::FIRST, 9, ended, Instant::now(), 1);
-        let report = verify(ledger.store()).unwrap();
-        assert!(report.head.size > 2, "something was reported");
-        assert_eq!(record.ledger.root, Some(hex(&report.head.root)));
-        assert_eq!(record.ledger.entries, Some(report.head.size));
+        let job = job(
+            "(agents: 6, ticks: 8, campaigns: [(kind: PortScan, start: 1)], ledger: (signing: Ed25519, votes: true, \
+             head_ticks: 3, checkpoint_ticks: 4, fingerprint_ticks: 2))",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let drive = |chain, threads| {
+            let simulation = job.build(9, &Pool::new(threads).unwrap()).unwrap();
+            let ended = job.drive(simulation, chain, None, |_| Ok(())).unwrap();
+            job.record(&PlannedRun::FIRST, 9, ended, Instant::now(), threads).ledger
+        };
+        let store = SledStore::create(&path, Durability::End).unwrap();
+        let stored = drive(Chain::stored(store, job.digest(), 9).unwrap(), 2);
+        let report = verify_dir(&path).unwrap();
+        assert!(report.reported > 2 && report.statements > report.reported, "{report:?}");
+        assert_eq!(stored.root, Some(hex(&report.head.root)));
+        assert_eq!(stored.entries, Some(report.head.size));
+        // Ticks 2 and 5, 3 and 7, 1, 3, 5 and 7.
+        let count = |label| report.counts[label];
+        assert_eq!((count("signed-head"), count("checkpoint"), count("fingerprint")), (2, 2, 4));
+        assert_eq!(drive(Chain::root_only(job.digest(), 9), 1), stored);
     }
 
     /// Everything that ships, plugins and captures included, but for a world too large.

@@ -46,15 +46,45 @@ impl TickBatch {
     /// # Errors
     /// [`StoreError::EntryTooLarge`]; the edge is as it was then.
     pub fn new(edge: &mut Edge, tick: Tick, entries: &[Entry], key: &LedgerKey) -> Result<Self, StoreError> {
+        Self::build(edge, tick, entries, key, false)
+    }
+
+    /// As [`TickBatch::new`], with the signed head of all entries up to these as one more behind them.
+    ///
+    /// # Errors
+    /// As [`TickBatch::new`].
+    pub fn with_head(
+        edge: &mut Edge,
+        tick: Tick,
+        entries: &[Entry],
+        key: &LedgerKey,
+    ) -> Result<Self, StoreError> {
+        Self::build(edge, tick, entries, key, true)
+    }
+
+    fn build(
+        edge: &mut Edge,
+        tick: Tick,
+        entries: &[Entry],
+        key: &LedgerKey,
+        with_head: bool,
+    ) -> Result<Self, StoreError> {
         let first = edge.size();
         let mut bundles = Bundles::default();
         let leaves = (first..).zip(entries).map(|(index, entry)| bundles.push(index, entry));
         let leaves = leaves.collect::<Result<Vec<Hash>, _>>()?;
+        let mut derived = Vec::new();
+        for (leaf, entry) in leaves.iter().zip(entries) {
+            edge.push(*leaf, entry, &mut derived);
+        }
+        if with_head {
+            let entry = key.head_entry(edge.frontier(), tick);
+            let leaf = bundles.push(edge.size(), &entry)?;
+            edge.push(leaf, &entry, &mut derived);
+        }
         let mut pairs = bundles.into_pairs();
         let bundles = pairs.len();
-        for (leaf, entry) in leaves.iter().zip(entries) {
-            edge.push(*leaf, entry, &mut pairs);
-        }
+        pairs.append(&mut derived);
         let stored = StoredHead { head: key.sign(edge.frontier(), tick), frontier: edge.frontier().clone() };
         pairs.push((HEAD_KEY.to_vec(), encode_head(&stored)));
         Ok(Self { pairs, bundles, first, stored })

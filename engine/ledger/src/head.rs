@@ -4,6 +4,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use phalanx_core::Tick;
 use sha2::{Digest, Sha256};
 
+use crate::entry::Entry;
 use crate::merkle::{Frontier, Hash};
 use crate::wire::{DecodeError, Reader};
 
@@ -105,6 +106,12 @@ impl LedgerKey {
         let (size, root) = (frontier.size(), frontier.root());
         let signature = self.0.sign(&head_message(size, &root, tick)).to_bytes();
         Head { size, root, tick, signature }
+    }
+
+    /// The entry that holds the head of the tree that has this frontier, to stand directly behind its entries.
+    #[must_use]
+    pub fn head_entry(&self, frontier: &Frontier, tick: Tick) -> Entry {
+        Entry::SignedHead { tick, signer: Entry::LEDGER, head: self.sign(frontier, tick) }
     }
 }
 

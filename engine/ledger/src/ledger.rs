@@ -51,7 +51,7 @@ impl<S: LedgerStore> Ledger<S> {
         let edge = Edge::new();
         let head = key.sign(edge.frontier(), Tick(0));
         let mut ledger = Self { store, key, head, edge, signers: None, surviving: None, failed: false };
-        ledger.commit(Tick(0), &[genesis])?;
+        ledger.commit(Tick(0), &[genesis], false)?;
         Ok(ledger)
     }
 
@@ -72,7 +72,7 @@ impl<S: LedgerStore> Ledger<S> {
         let genesis = Entry::decode(&bytes).map_err(|source| LedgerError::Decode { index: 0, source })?;
         let Entry::Genesis { seed, .. } = genesis else { return Err(VerifyFailure::NoGenesis.into()) };
         let mut signers = AgentKeys::new(seed, leaf_hash(&bytes));
-        self.commit(Tick(0), &signers.entries(agents))?;
+        self.commit(Tick(0), &signers.entries(agents), false)?;
         self.signers = Some(signers);
         Ok(())
     }
@@ -88,6 +88,21 @@ impl<S: LedgerStore> Ledger<S> {
         if entries.is_empty() {
             return Ok(());
         }
+        self.check(tick, entries)?;
+        self.commit(tick, entries, false)
+    }
+
+    /// As [`Ledger::append_tick`], and behind the entries the signed head of all there are, as an entry: whoever
+    /// holds a later head can be shown what the ledger was at this tick. It is written of an empty tick too.
+    ///
+    /// # Errors
+    /// As [`Ledger::append_tick`].
+    pub fn append_tick_with_head(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), LedgerError> {
+        self.check(tick, entries)?;
+        self.commit(tick, entries, true)
+    }
+
+    fn check(&self, tick: Tick, entries: &[Entry]) -> Result<(), LedgerError> {
         let newest = self.head.tick;
         if tick < newest {
             return Err(LedgerError::TickBackwards { tick, newest });
@@ -104,16 +119,17 @@ impl<S: LedgerStore> Ledger<S> {
                 return Err(LedgerError::WrongTick { entry_tick, tick });
             }
         }
-        self.commit(tick, entries)
+        Ok(())
     }
 
-    fn commit(&mut self, tick: Tick, entries: &[Entry]) -> Result<(), LedgerError> {
+    fn commit(&mut self, tick: Tick, entries: &[Entry], with_head: bool) -> Result<(), LedgerError> {
         if self.failed {
             return Err(LedgerError::Failed);
         }
         let signed = self.signers.as_mut().map(|keys| keys.sign_all(tick, entries));
         let entries = signed.as_deref().unwrap_or(entries);
-        let batch = TickBatch::new(&mut self.edge, tick, entries, &self.key)?;
+        let build = if with_head { TickBatch::with_head } else { TickBatch::new };
+        let batch = build(&mut self.edge, tick, entries, &self.key)?;
         let stored = match &self.surviving {
             Some(surviving) => crate::resume::compare(&self.store, surviving, &batch),
             None => self.store.commit(&batch).map_err(LedgerError::from),

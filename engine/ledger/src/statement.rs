@@ -11,6 +11,7 @@ use phalanx_core::{AgentId, SignatureId, Tick};
 use sha2::{Digest, Sha256};
 
 use crate::entry::{Ballot, Entry, ID_BYTES, put_id};
+use crate::head::Head;
 use crate::merkle::{Hash, leaf_hash};
 
 /// First bytes of what an agent's key is derived from.
@@ -56,6 +57,12 @@ impl AgentKeys {
     pub fn sign_entry(&mut self, agent: AgentId, leaf: &Hash) -> [u8; 64] {
         let message = entry_message(&self.genesis, leaf);
         self.key(agent).sign(&message).to_bytes()
+    }
+
+    /// The same head with an agent's signature, for an agent that says what it saw.
+    #[must_use]
+    pub fn cosign(&mut self, agent: AgentId, head: &Head) -> Head {
+        Head { signature: self.key(agent).sign(&head.message()).to_bytes(), ..*head }
     }
 
     /// What a ledger with signing appends instead of these entries: each report followed by its author's

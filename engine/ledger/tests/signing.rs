@@ -4,10 +4,10 @@ mod common;
 
 use common::{AGENTS, SEED, append, create, id, key};
 use phalanx_core::{AgentId, Tick};
-use phalanx_ledger::merkle::leaf_hash;
+use phalanx_ledger::merkle::{Frontier, leaf_hash};
 use phalanx_ledger::{
-    AgentKeys, Ballot, Edge, Entry, Gossip, Ledger, LedgerError, LedgerReader, LedgerStore, MemoryStore,
-    TickBatch, VerifyFailure, compare_heads, verify, witness,
+    AgentKeys, Ballot, Edge, Entry, Gossip, Head, Ledger, LedgerError, LedgerReader, LedgerStore,
+    MemoryStore, TickBatch, VerifyFailure, compare_heads, verify, verify_held, witness,
 };
 
 fn enrolled() -> Ledger<MemoryStore> {
@@ -36,16 +36,20 @@ fn signed_reports_and_ballots_verify() {
 /// Writes entries as a forger with the ledger's key would: with tiles, postings and a signed head, but without an
 /// agent's key.
 fn forged(entries: &[Entry]) -> VerifyFailure {
+    match verify(&written(entries)) {
+        Err(LedgerError::Mismatch(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn written(entries: &[Entry]) -> MemoryStore {
     let ledger = enrolled();
     let mut store = MemoryStore::new();
     let mut edge = Edge::new();
     let mut batch: Vec<Entry> = common::all(ledger.store()).into_iter().map(|(_, entry)| entry).collect();
     batch.extend_from_slice(entries);
     store.commit(&TickBatch::new(&mut edge, Tick(9), &batch, &key()).unwrap()).unwrap();
-    match verify(&store) {
-        Err(LedgerError::Mismatch(failure)) => failure,
-        other => panic!("{other:?}"),
-    }
+    store
 }
 
 #[test]
@@ -161,4 +165,59 @@ fn two_roots_of_one_size_are_equivocation() {
     let mut forged = a;
     forged.root[3] ^= 4;
     assert_eq!(compare_heads(&a, &forged, &key), Err(VerifyFailure::HeldSignature { held: a.size }));
+}
+
+#[test]
+fn heads_among_the_entries_verify() {
+    let mut ledger = enrolled();
+    for tick in 0..6 {
+        append(&mut ledger, tick..tick + 1, 12);
+        ledger.append_tick_with_head(Tick(tick), &[]).unwrap();
+        let entries = common::all(ledger.store());
+        let (index, Entry::SignedHead { signer: Entry::LEDGER, head, .. }) = entries.last().unwrap() else {
+            panic!("{:?}", entries.last())
+        };
+        assert_eq!((head.size, head.tick), (*index, Tick(tick)));
+        // It is as good as one that was handed out.
+        assert_eq!(verify_held(ledger.store(), head).unwrap().compared, [*index]);
+    }
+    assert_eq!(verify(ledger.store()).unwrap().counts["signed-head"], 6);
+    let mut resumed = Ledger::resume(ledger.store().clone(), key()).unwrap();
+    for ledger in [&mut ledger, &mut resumed] {
+        ledger.append_tick_with_head(Tick(7), &[common::report(7, 1)]).unwrap();
+    }
+    assert_eq!(resumed.head(), ledger.head());
+    let earlier = ledger.append_tick_with_head(Tick(6), &[]);
+    assert!(matches!(earlier, Err(LedgerError::TickBackwards { .. })), "{earlier:?}");
+}
+
+#[test]
+fn a_head_among_the_entries_has_to_be_that_of_the_entries_before_it() {
+    let leaves = common::leaves(enrolled().store());
+    assert_eq!(leaves.len(), 2);
+    let signed = |leaves: &[_], tick| {
+        let mut frontier = Frontier::new();
+        leaves.iter().for_each(|leaf| frontier.push(*leaf));
+        key().sign(&frontier, Tick(tick))
+    };
+    let entry = |signer, head| [Entry::SignedHead { tick: Tick(9), signer, head }];
+    let right = signed(&leaves, 9);
+    verify(&written(&entry(Entry::LEDGER, right))).unwrap();
+    let mut keys = AgentKeys::new(SEED, leaves[0]);
+    let agent = AgentId(3);
+    verify(&written(&entry(agent, keys.cosign(agent, &right)))).unwrap();
+
+    let stranger = AgentId(AGENTS);
+    for (what, signer, head) in [
+        ("of fewer entries", Entry::LEDGER, signed(&leaves[..1], 9)),
+        ("of more entries", Entry::LEDGER, signed(&[leaves[0], leaves[1], [1; 32]], 9)),
+        ("of other entries", Entry::LEDGER, signed(&[leaves[0], [1; 32]], 9)),
+        ("of another tick", Entry::LEDGER, signed(&leaves, 8)),
+        ("signed by nobody", Entry::LEDGER, Head { signature: [7; 64], ..right }),
+        ("by the ledger in an agent's name", agent, right),
+        ("by another agent", AgentId(4), keys.cosign(agent, &right)),
+        ("by an agent that is none", stranger, keys.cosign(stranger, &right)),
+    ] {
+        assert_eq!(forged(&entry(signer, head)), VerifyFailure::HeadEntry { index: 2 }, "{what}");
+    }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use phalanx_core::{Outcome, SignatureId, Tick};
 use phalanx_ledger::{Ledger, LedgerKey, MemoryStore, verify};
-use phalanx_sim::scenario::Scenario;
+use phalanx_sim::scenario::{Scenario, Signing};
 use phalanx_sim::{Simulation, TickRecord, TrafficInput};
 use thiserror::Error;
 
-use crate::entries::entries;
+use crate::entries::Additions;
 
 /// An invariant that does not hold.
 #[derive(Debug, Error)]
@@ -29,6 +29,12 @@ pub enum Broken {
         tick: u64,
         /// The tick before which it was saved.
         saved: u64,
+    },
+    /// Another number of threads, or a resumption, writes other entries.
+    #[error("tick {tick}: 1 and 2 threads, or a resumed run, write different entries")]
+    Entries {
+        /// Where they part.
+        tick: u64,
     },
     /// A decision on what nobody reported, or a second decision.
     #[error("tick {tick}: a decision on {signature:?}, which is not open")]
@@ -98,6 +104,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
     let key = LedgerKey::from_seed(scenario.seed);
     let mut ledger = Ledger::create(MemoryStore::new(), key, [0; 32], "swarm", scenario.seed)
         .map_err(|error| ledger_error(&error))?;
+    if scenario.ledger.signing == Signing::Ed25519 {
+        ledger.enrol(scenario.agents.get()).map_err(|error| ledger_error(&error))?;
+    }
     let mut open = BTreeSet::new();
     let ticks = u64::from(scenario.ticks.get());
     let saved = ticks / 2;
@@ -115,8 +124,14 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
             });
         }
         decisions(&record, &mut open)?;
-        let entries = entries(scenario, &record);
-        ledger.append_tick(Tick(tick), &entries).map_err(|error| ledger_error(&error))?;
+        let additions = Additions::of(scenario, &mut one, &record);
+        additions.append(Tick(tick), &mut ledger).map_err(|error| ledger_error(&error))?;
+        // What the threads and the resumption leave behind is compared too where the scenario writes it down.
+        if Additions::of(scenario, &mut two, &other).entries != additions.entries {
+            return Err(Broken::Entries { tick });
+        }
+        one.witness(ledger.root());
+        two.witness(ledger.root());
     }
     if one.summary() != two.summary() {
         return Err(Broken::Resumed { tick: ticks, saved });

@@ -126,7 +126,7 @@ pub enum Entry {
         /// Whether it left.
         allowed: bool,
     },
-    /// A snapshot of the whole state was saved.
+    /// What the whole state was: whoever repeats the run can compare.
     Checkpoint {
         /// The tick that it was taken after.
         tick: Tick,
@@ -135,11 +135,11 @@ pub enum Entry {
         /// The fingerprint chain at that time.
         fingerprint: [u8; 32],
     },
-    /// An agent or a committee member signed an earlier head.
+    /// A head of all entries before this one, so that whoever holds any later head holds this one as well.
     SignedHead {
         /// When.
         tick: Tick,
-        /// Who signed it.
+        /// Who signed it: [`Entry::LEDGER`], or an agent whose key stands in the ledger.
         signer: AgentId,
         /// The head, with the signer's signature.
         head: Head,
@@ -177,6 +177,9 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// Signs heads for the ledger itself, with the key that genesis names.
+    pub const LEDGER: AgentId = AgentId(u32::MAX);
+
     /// Every [`Entry::label`] there is, in the order of kinds.
     pub const LABELS: [&str; 17] = [
         "genesis",
@@ -266,7 +269,7 @@ impl Entry {
             Self::Reported { id, .. } | Self::Expired { id, .. } => visit(id.author),
             Self::Decided(decision) => visit(decision.signature.author),
             Self::Ballots { ballots, .. } => ballots.iter().for_each(|ballot| visit(ballot.voter)),
-            Self::SignedHead { signer, .. } => visit(*signer),
+            Self::SignedHead { signer, .. } if *signer != Self::LEDGER => visit(*signer),
             Self::Trust { agent, .. }
             | Self::Membership { agent, .. }
             | Self::Egress { agent, .. }
@@ -276,6 +279,7 @@ impl Entry {
             | Self::Fingerprint { .. }
             | Self::ModelRound { .. }
             | Self::Checkpoint { .. }
+            | Self::SignedHead { .. }
             | Self::Keys { .. } => {}
         }
     }

@@ -178,6 +178,14 @@ pub enum VerifyFailure {
         /// The entry.
         index: u64,
     },
+    /// A head that stands in the ledger is not that of the entries before it, or not signed by whom it names.
+    #[error(
+        "entry {index} holds a head that was not signed for the {index} entries before it; it was forged"
+    )]
+    HeadEntry {
+        /// The entry.
+        index: u64,
+    },
     /// Keys of agents stand elsewhere than at the start, or are not of consecutive agents.
     #[error("entry {index} holds keys of agents, which belong directly behind genesis; it was forged")]
     Keys {
@@ -201,6 +209,7 @@ impl VerifyFailure {
             | Self::TickOrder { index, .. }
             | Self::Unsigned { index, .. }
             | Self::Statement { index }
+            | Self::HeadEntry { index }
             | Self::Keys { index } => Some(*index),
             Self::NoGenesis => Some(0),
             Self::RolledBack { size, .. } => Some(*size),

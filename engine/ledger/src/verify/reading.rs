@@ -76,6 +76,7 @@ impl<'a> Reading<'a> {
         self.check_tick(index, &entry)?;
         self.count(index, &entry)?;
         self.signatures.read(index, leaf, &entry)?;
+        self.check_head(index, &entry)?;
         self.report.entry_bytes += bytes.len() as u64;
         self.edge.push(*leaf, &entry, derived);
         self.compare()
@@ -138,6 +139,21 @@ impl<'a> Reading<'a> {
         }
         self.newest = self.newest.max(tick);
         Ok(())
+    }
+
+    /// A head that stands in the ledger speaks of all entries before it, and its signer is the ledger or an agent that
+    /// has a key.
+    fn check_head(&self, index: u64, entry: &Entry) -> Result<(), VerifyFailure> {
+        let Entry::SignedHead { tick, signer, head } = entry else { return Ok(()) };
+        let key = match *signer {
+            Entry::LEDGER => Some(&self.verifying_key),
+            agent => self.signatures.key(agent),
+        };
+        let is_of_these = head.size == index
+            && head.tick == *tick
+            && head.root == self.edge.frontier().root()
+            && key.is_some_and(|key| head.is_signed_by(key));
+        if is_of_these { Ok(()) } else { Err(VerifyFailure::HeadEntry { index }) }
     }
 
     fn count(&mut self, index: u64, entry: &Entry) -> Result<(), VerifyFailure> {

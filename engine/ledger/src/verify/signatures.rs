@@ -59,6 +59,11 @@ impl Signatures {
         Ok(())
     }
 
+    /// Key of an agent, if it stands in the ledger.
+    pub(super) fn key(&self, agent: AgentId) -> Option<&[u8; 32]> {
+        self.keys.get(agent.index())
+    }
+
     fn push(
         &mut self,
         index: u64,

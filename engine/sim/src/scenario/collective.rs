@@ -216,6 +216,10 @@ pub struct Ledger {
     pub models: bool,
     /// Ticks between the fingerprints that are written, each of everything up to its tick; 0 writes the last one only.
     pub fingerprint_ticks: u32,
+    /// Ticks between the digests of the whole state that are written; 0 writes none.
+    pub checkpoint_ticks: u32,
+    /// Ticks between the signed heads that are written, each of all entries before it; 0 writes none.
+    pub head_ticks: u32,
 }
 
 /// How agents sign.
@@ -238,6 +242,8 @@ impl Default for Ledger {
             expiry: false,
             models: false,
             fingerprint_ticks: 0,
+            checkpoint_ticks: 0,
+            head_ticks: 0,
         }
     }
 }
