@@ -102,11 +102,16 @@ impl<'a> Prover<'a> {
         }
         let tile = self.load(level, index)?;
         let node = tile.node(row, within).ok_or_else(short)?;
+        self.keep(level, index, tile);
+        Ok(node)
+    }
+
+    fn keep(&mut self, level: u8, index: u64, tile: Tile) {
         if self.tiles.len() >= TILES_MAX {
-            self.tiles.clear();
+            // The few above them are needed by every proof.
+            self.tiles.retain(|(level, _), _| *level > 0);
         }
         self.tiles.insert((level, index), tile);
-        Ok(node)
     }
 
     fn load(&mut self, level: u8, index: u64) -> Result<Tile, LedgerError> {
@@ -134,11 +139,13 @@ impl<'a> Prover<'a> {
     /// The root of a whole tile of the level below.
     fn node_below(&mut self, height: u32, i: u64) -> Result<Hash, LedgerError> {
         let level = (height / TILE_HEIGHT - 1) as u8;
-        let kept = self.tiles.get(&(level, i)).and_then(|tile| tile.node(TILE_HEIGHT, 0));
-        match kept {
-            Some(root) => Ok(root),
-            None => Ok(self.load(level, i)?.node(TILE_HEIGHT, 0).ok_or_else(short)?),
+        if let Some(tile) = self.tiles.get(&(level, i)) {
+            return Ok(tile.node(TILE_HEIGHT, 0).ok_or_else(short)?);
         }
+        let tile = self.load(level, i)?;
+        let root = tile.node(TILE_HEIGHT, 0).ok_or_else(short)?;
+        self.keep(level, i, tile);
+        Ok(root)
     }
 }
 

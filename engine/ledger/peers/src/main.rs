@@ -3,20 +3,24 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml [-- ENTRIES [PER_TICK [ROUNDS]]]
+//! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- proofs [ENTRIES…]
+//! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- verify [ENTRIES]
 //! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- memory [ENTRIES]
 //! ```
 //!
 //! Rounds are interleaved and the best of each is shown: other processes only ever make one slower. Beside the wall
 //! clock stands processor time, which they disturb less.
 
+mod proofs;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use phalanx_core::{AgentId, Indicator, Prefix, SignatureId, Tick};
-use phalanx_ledger::merkle::{Frontier, leaf_hash, verify_consistency, verify_inclusion};
+use phalanx_ledger::merkle::{Frontier, leaf_hash};
 use phalanx_ledger::{
-    Durability, Entry, Ledger, LedgerKey, LedgerReader, Prover, Query, SledStore, verify_dir,
+    Durability, Entry, Ledger, LedgerKey, LedgerReader, MemoryStore, Query, SledStore, verify, verify_dir,
 };
 use redb::{ReadableDatabase, ReadableTable};
 use rustix::time::{ClockId, clock_gettime};
@@ -81,6 +85,13 @@ fn main() -> Outcome<()> {
     if arguments.first().is_some_and(|word| word == "memory") {
         return memory(arguments.get(1).map_or(Ok(10_000_000), |n| n.parse())?);
     }
+    if arguments.first().is_some_and(|word| word == "proofs") {
+        let sizes: Vec<u64> = arguments[1..].iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
+        return proofs::table(if sizes.is_empty() { &[10_000, 1_000_000] } else { &sizes });
+    }
+    if arguments.first().is_some_and(|word| word == "verify") {
+        return verification(arguments.get(1).map_or(Ok(1_000_000), |n| n.parse())?);
+    }
     let number = |i: usize, default| arguments.get(i).map_or(Ok(default), |n| n.parse());
     let (count, per_tick, rounds) = (number(0, 200_000)?, number(1, 1000)?, number(2, 3)?);
     let ticks: Vec<Vec<Entry>> = (0..count / per_tick)
@@ -123,7 +134,7 @@ fn main() -> Outcome<()> {
             println!("{name:<34} {:>12.0} {:>14.0} {size:>9.1}", count as f64 / wall, count as f64 / cpu);
         }
     }
-    proofs(&rest.expect("at least one round").path().join("0"), count)
+    opening(&rest.expect("at least one round").path().join("0"), count)
 }
 
 fn append_ours(path: &Path, ticks: &[Vec<Entry>]) -> Outcome<()> {
@@ -223,37 +234,12 @@ fn verify_sqlite(path: &Path) -> Outcome<u64> {
     Ok(head.size)
 }
 
-/// What only the ledger does: opening, proofs, reads by agent and indicator.
-fn proofs(path: &Path, count: u64) -> Outcome<()> {
+/// What only the ledger does: opening, reads by agent and indicator.
+fn opening(path: &Path, count: u64) -> Outcome<()> {
     let clock = Clock::start();
     let store = SledStore::open(path, Durability::End)?;
     let [wall, cpu] = clock.stop();
     println!("{:<34} {:>9.1} ms {:>11.1} ms cpu", "open", wall * 1e3, cpu * 1e3);
-    let head = store.head()?.expect("a head").head;
-    let mut prover = Prover::new(&store, head.size);
-    for name in ["first, tiles not read yet", "again, tiles in memory"] {
-        let n = 20_000;
-        let indices: Vec<u64> = (0..n).map(|i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % head.size).collect();
-        let clock = Clock::start();
-        let inclusions: Vec<_> =
-            indices.iter().map(|index| prover.inclusion(*index, head.size)).collect::<Result<_, _>>()?;
-        let inclusion = clock.stop()[1];
-        let clock = Clock::start();
-        let consistencies: Vec<_> =
-            indices.iter().map(|old| prover.consistency(*old, head.size)).collect::<Result<_, _>>()?;
-        let consistency = clock.stop()[1];
-        let us = |seconds: f64| seconds * 1e6 / n as f64;
-        println!("{:<34} {:>9.2} us", format!("inclusion proof, {name}"), us(inclusion));
-        println!("{:<34} {:>9.2} us", format!("consistency proof, {name}"), us(consistency));
-        for (index, proof) in indices.iter().zip(&inclusions).step_by(97) {
-            let leaf = leaf_hash(&store.get(*index)?.expect("an entry"));
-            assert!(verify_inclusion(&leaf, *index, head.size, proof, &head.root));
-        }
-        for (old, proof) in indices.iter().zip(&consistencies).step_by(97) {
-            let root = prover.root(*old)?;
-            assert!(verify_consistency(*old, &root, head.size, &head.root, proof));
-        }
-    }
     for (name, query) in [
         ("read by agent", Query { agent: Some(AgentId(7)), ..Query::default() }),
         ("read by port", Query { indicator: Some(Indicator { port: Some(80), ..Indicator::default() }), ..Query::default() }),
@@ -265,6 +251,27 @@ fn proofs(path: &Path, count: u64) -> Outcome<()> {
             ControlFlow::Continue(())
         })?;
         println!("{name:<34} {:>9.2} ms {found:>9} of {count}", clock.stop()[1] * 1e3);
+    }
+    Ok(())
+}
+
+/// Verifies a ledger in memory and the same on disk.
+fn verification(count: u64) -> Outcome<()> {
+    let folder = tempfile::tempdir_in(".")?;
+    let path = folder.path().join("ledger");
+    println!("{:<10} {:>12} {:>14}", "store", "entries/s", "entries/cpu-s");
+    let memory = proofs::grown(MemoryStore::new(), count)?;
+    let sled = proofs::grown(SledStore::create(&path, Durability::Group { ticks: 64 })?, count)?;
+    let stores: [(&str, &dyn LedgerReader); 2] = [("memory", &memory), ("sled", &sled)];
+    for (name, store) in stores {
+        let mut best = NEVER;
+        for _ in 0..5 {
+            let clock = Clock::start();
+            assert_eq!(verify(store)?.head.size, count);
+            best.take(clock.stop());
+        }
+        let Best([wall, cpu]) = best;
+        println!("{name:<10} {:>12.0} {:>14.0}", count as f64 / wall, count as f64 / cpu);
     }
     Ok(())
 }
