@@ -43,7 +43,14 @@ fn a_bad_plugin_is_told_what_it_breaks() {
         check(&Guest::mean().with(function, body), promise);
     }
     bench.write("notes.txt", "no plugin");
-    bench.run(&["plugin", "check", "notes.txt"]).expect(4);
+    let said = bench.run(&["plugin", "check", "notes.txt"]).expect(2);
+    assert!(said.stderr.contains("not a WebAssembly component"), "{}", said.stderr);
+    bench.write("half.wasm", &Guest::mean().build()[..200]);
+    let said = bench.run(&["plugin", "check", "half.wasm"]).expect(2);
+    assert!(said.stderr.contains("not a valid component") && said.stdout.is_empty(), "{}", said.stderr);
+    bench.write("core.wasm", b"\0asm\x01\0\0\0");
+    let said = bench.run(&["plugin", "check", "core.wasm"]).expect(2);
+    assert!(said.stderr.contains("runner plugin pack"), "{}", said.stderr);
     bench.run(&["plugin", "check", "nowhere.wasm"]).expect(2);
     let said = bench.run(&["plugin", "check", "guest.wasm", "--config", "lambda"]).expect(2);
     assert!(said.stderr.contains("NAME=VALUE"), "{}", said.stderr);

@@ -118,6 +118,14 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether the file is not WebAssembly of the right sort at all, rather than a component that breaks the contract.
+    #[must_use]
+    pub fn is_no_component(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::NotWasm | Self::CoreModule | Self::Invalid(_))
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { format!("`{}`", names.join("`, `")) }
 }

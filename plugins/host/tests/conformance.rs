@@ -19,7 +19,7 @@ fn broken(report: &CheckReport) -> Vec<&'static str> {
 fn the_examples_keep_every_promise() {
     for name in ["ewma", "ewma-rust", "half-space-trees", "reputation", "robust-zscore"] {
         let bytes = std::fs::read(format!("{}/../built/{name}.wasm", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let report = check(&bytes, &options());
+        let report = check(&bytes, &options()).unwrap();
         assert!(report.passed(), "{name}: {:#?}", report.findings);
         assert!(report.figures.iter().any(|(what, _)| what.starts_with("fuel a")), "{:?}", report.figures);
     }
@@ -27,7 +27,7 @@ fn the_examples_keep_every_promise() {
 
 #[test]
 fn what_is_broken_is_named() {
-    let check = |guest: &Guest| broken(&check(&guest.build(), &options()));
+    let check = |guest: &Guest| broken(&check(&guest.build(), &options()).unwrap());
     let hidden = check(&Guest::hidden_counter());
     assert!(hidden.contains(&"scores a row alike alone and among others"), "{hidden:?}");
     assert!(hidden.contains(&"keeps no state that it does not save"), "{hidden:?}");

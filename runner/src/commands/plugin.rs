@@ -23,7 +23,7 @@ pub enum PluginCommand {
     New(NewArgs),
     /// Make a plugin of a core WebAssembly module (.wasm, or .wat)
     Pack(PackArgs),
-    /// Check whether a plugin keeps the promises of the contract; exit code 4 if not
+    /// Check whether a plugin keeps the promises of the contract; exit code 4 if not, 2 for a file that is no component
     Check(CheckArgs),
     /// Show what a plugin exports and imports, its contract version, size and hash
     Inspect(FileArgs),
@@ -177,7 +177,7 @@ fn check_file(args: &CheckArgs) -> Result<Exit, RunnerError> {
             args.file.display()
         );
     }
-    let report = check(&bytes, &options);
+    let report = check(&bytes, &options).map_err(|problem| refuse(&args.file)(problem.into()))?;
     print(&if args.json { json(&report) } else { text(&args.file, &report) })?;
     Ok(if report.passed() { Exit::Ok } else { Exit::Mismatch })
 }

@@ -66,15 +66,22 @@ impl CheckReport {
     }
 }
 
-/// Checks a plugin. What cannot even be loaded is one broken promise.
-#[must_use]
-pub fn check(bytes: &[u8], options: &CheckOptions) -> CheckReport {
+/// Checks a plugin. A component that is none of this contract has broken its first promise.
+///
+/// # Errors
+/// If the bytes are no component, which promises nothing.
+pub fn check(bytes: &[u8], options: &CheckOptions) -> Result<CheckReport, LoadError> {
     let mut report = CheckReport::default();
     let load = |nan, code| Plugin::load(&PluginEngine::with_code(nan, code), bytes, None, options.limits);
     let plugin = load(NanMode::Canonical, CodeMode::Native);
+    if let Err(error) = &plugin
+        && error.is_no_component()
+    {
+        return Err(error.clone());
+    }
     let says = |error: &LoadError| error.to_string();
     report.find("is a component of this contract without imports", plugin.as_ref().map(|_| ()).map_err(says));
-    let Ok(plugin) = plugin else { return report };
+    let Ok(plugin) = plugin else { return Ok(report) };
     let others: Result<Vec<_>, LoadError> = [
         ("nan: reject", NanMode::Reject, CodeMode::Native),
         ("an older processor", NanMode::Canonical, CodeMode::Baseline),
@@ -90,7 +97,7 @@ pub fn check(bytes: &[u8], options: &CheckOptions) -> CheckReport {
             None => Ok(()),
         };
     report.find("describes itself alike every time", others.as_ref().map_err(says).and_then(same));
-    let Ok(others) = others else { return report };
+    let Ok(others) = others else { return Ok(report) };
     match plugin.kind() {
         Kind::Detector => {
             let story = detector::DetectorStory::new(&plugin, options);
@@ -104,7 +111,7 @@ pub fn check(bytes: &[u8], options: &CheckOptions) -> CheckReport {
         }
     }
     report.figures.insert(0, ("file", format!("{} bytes", plugin.about().bytes)));
-    report
+    Ok(report)
 }
 
 /// Agents that tell a story on several threads.
