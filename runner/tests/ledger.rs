@@ -54,6 +54,48 @@ fn folders_without_a_ledger_are_bad_input() {
     }
 }
 
+/// Whoever is handed a ledger to check may not be allowed to change it, and the database writes when it is opened.
+#[test]
+#[cfg(unix)]
+fn a_ledger_that_cannot_be_written_is_read_in_a_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = one_run();
+    fs::set_permissions(bench.path("."), fs::Permissions::from_mode(0o755)).unwrap();
+    // Root may write everywhere, so somebody else looks.
+    let as_nobody = |arguments: &[&str]| {
+        let runner = bench.command(arguments);
+        let output = std::process::Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(runner.get_program())
+            .args(arguments)
+            .current_dir(bench.path("."))
+            .output();
+        let output =
+            output.ok().filter(|output| output.status.code() != Some(127) && output.status.code() != Some(1));
+        output.map(|output| common::Said::from(&output))
+    };
+    let before = fs::read(bench.path("a/ledger/0/db")).unwrap();
+    let Some(said) = as_nobody(&["ledger", "verify", "a"]) else {
+        eprintln!("SKIPPED: only root may become another user, with `setpriv`");
+        return;
+    };
+    let said = said.expect(0);
+    assert!(said.stdout.contains("ok  a/ledger/0"), "{}", said.stdout);
+    assert!(said.stderr.contains("a/ledger/0 cannot be written"), "{}", said.stderr);
+    let listed = as_nobody(&["ledger", "list", "a", "--json"]).unwrap().expect(0);
+    assert_eq!(fs::read(bench.path("a/ledger/0/db")).unwrap(), before, "nothing was written");
+    assert_eq!(listed.stdout, bench.run(&["ledger", "list", "a", "--json"]).stdout);
+
+    let db = bench.path("a/ledger/0/db");
+    let mut damaged = before;
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    let genesis = damaged.windows(version.len()).position(|w| w == version).unwrap();
+    damaged[genesis] ^= 1;
+    fs::write(&db, damaged).unwrap();
+    let said = as_nobody(&["ledger", "verify", "a"]).unwrap().expect(4);
+    assert!(said.stderr.contains("FAILED  a/ledger/0"), "{}", said.stderr);
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use phalanx_ledger::{Durability, LedgerError, LedgerReader, SealedLedger, SledStore, StoreError};
 
+use super::copy::{Copied, is_writable};
 use crate::error::RunnerError;
 
 /// The ledgers that a path names: itself, or those of an output folder, by run.
@@ -49,13 +50,16 @@ pub fn open(path: &Path) -> Result<Box<dyn LedgerReader>, RunnerError> {
     }
 }
 
-/// Opens a ledger's folder or a sealed file.
+/// Opens a ledger's folder or a sealed file. Of a folder that cannot be written, a copy is read.
 ///
 /// # Errors
 /// As the ledger's own.
 pub fn open_one(path: &Path) -> Result<Box<dyn LedgerReader>, LedgerError> {
     if path.is_file() {
         return Ok(Box::new(SealedLedger::open(path)?));
+    }
+    if path.is_dir() && !is_writable(path) {
+        return Ok(Box::new(Copied::open(path)?));
     }
     Ok(Box::new(SledStore::open(path, Durability::End)?))
 }

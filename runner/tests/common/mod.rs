@@ -88,7 +88,7 @@ impl Bench {
 }
 
 impl Said {
-    fn from(output: &Output) -> Self {
+    pub(crate) fn from(output: &Output) -> Self {
         let text = |bytes: &[u8]| str::from_utf8(bytes).expect("the runner speaks UTF-8").to_owned();
         Self {
             code: output.status.code().unwrap_or(-1),
