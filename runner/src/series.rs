@@ -18,7 +18,6 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use phalanx_core::Outcome;
 use phalanx_sim::{TickCounts, TickRecord};
-use serde_json::Value;
 
 use crate::error::RunnerError;
 
@@ -30,15 +29,42 @@ const SPOOL: &str = ".spool";
 /// Names of the columns.
 #[must_use]
 pub fn columns() -> Vec<String> {
-    let counts = counters(&TickCounts::default());
-    let first = ["run_id", "tick", "fingerprint"].map(str::to_owned);
-    let last = ["reported", "confirmed", "rejected", "undecided"].map(str::to_owned);
-    first.into_iter().chain(counts.into_iter().map(|(name, _)| name)).chain(last).collect()
+    let counts = counters(&TickCounts::default()).map(|(name, _)| name);
+    let first = ["run_id", "tick", "fingerprint"];
+    let last = ["reported", "confirmed", "rejected", "undecided"];
+    first.into_iter().chain(counts).chain(last).map(str::to_owned).collect()
 }
 
-fn counters(counts: &TickCounts) -> Vec<(String, u64)> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(counts) else { return Vec::new() };
-    fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
+/// Taken apart by name, so that a counter that is new does not compile until it has a column.
+fn counters(counts: &TickCounts) -> [(&'static str, u64); 12] {
+    let TickCounts {
+        flows,
+        anomalous,
+        flagged,
+        true_positive,
+        blocked,
+        votes,
+        messages,
+        lost,
+        infected,
+        refits,
+        plugin_faults,
+        plugin_fallbacks,
+    } = *counts;
+    [
+        ("flows", flows),
+        ("anomalous", anomalous),
+        ("flagged", flagged),
+        ("true_positive", true_positive),
+        ("blocked", blocked),
+        ("votes", votes),
+        ("messages", messages),
+        ("lost", lost),
+        ("infected", infected),
+        ("refits", refits),
+        ("plugin_faults", plugin_faults),
+        ("plugin_fallbacks", plugin_fallbacks),
+    ]
 }
 
 /// The rows of a run, packed.
@@ -352,6 +378,13 @@ impl SeriesWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_have_the_names_of_their_fields() {
+        let fields = serde_json::to_value(TickCounts::default()).unwrap();
+        let fields: Vec<String> = fields.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(columns()[3..columns().len() - 4], fields);
+    }
 
     #[test]
     fn packed_numbers_come_back() {

@@ -38,39 +38,103 @@ pub struct Statistic {
     pub ci95_high: Option<f64>,
 }
 
-/// The statistics of every figure of one configuration.
-#[must_use]
-pub fn summarise(configuration: u32, records: &[RunRecord]) -> Vec<Statistic> {
-    let mut columns = Columns::default();
-    records.iter().for_each(|record| columns.add(record));
-    let failures =
-        records.iter().filter(|r| matches!(r.status, Status::Failed | Status::Timeout)).count() as u64;
-    let rows: Vec<Vec<Value>> =
-        records.iter().filter(|r| r.status == Status::Ok).map(|record| columns.row(record)).collect();
-    let params = records.first().map(|r| r.params.clone()).unwrap_or_default();
-    let figures = columns.names().iter().enumerate().filter(|(i, name)| {
-        !IDENTITY.contains(&name.as_str())
-            && *name != "ledger.root"
-            && !name.ends_with(".name")
-            && rows.iter().all(|row| row[*i].is_number() || row[*i].is_null())
-    });
-    figures
-        .map(|(i, name)| {
-            let values: Vec<f64> = rows.iter().filter_map(|row| row[i].as_f64()).collect();
-            let Spread { mean, sd, half } = Spread::of(&values);
-            Statistic {
-                configuration,
-                params: params.clone(),
-                metric: name.clone(),
-                n: values.len() as u64,
-                failures,
-                mean,
-                sd,
-                ci95_low: mean.zip(half).map(|(mean, half)| mean - half),
-                ci95_high: mean.zip(half).map(|(mean, half)| mean + half),
+/// The statistics of every figure of one configuration, from one record after another: what is kept does not grow with
+/// their number.
+#[derive(Debug, Default)]
+pub struct Summing {
+    columns: Columns,
+    // By column; none for one that holds something else than numbers.
+    figures: Vec<Option<Moments>>,
+    params: Option<Map<String, Value>>,
+    failures: u64,
+}
+
+impl Summing {
+    /// Adds a run.
+    pub fn add(&mut self, record: &RunRecord) {
+        if self.params.is_none() {
+            self.params = Some(record.params.clone());
+        }
+        let row = self.columns.take(record);
+        self.figures.resize(row.len(), Some(Moments::default()));
+        self.failures += u64::from(matches!(record.status, Status::Failed | Status::Timeout));
+        if record.status != Status::Ok {
+            return;
+        }
+        for (figure, value) in self.figures.iter_mut().zip(row) {
+            match value.as_f64() {
+                Some(x) => figure.iter_mut().for_each(|moments| moments.push(x)),
+                None if value.is_null() => {}
+                None => *figure = None,
             }
-        })
-        .collect()
+        }
+    }
+
+    /// The statistics so far.
+    #[must_use]
+    pub fn finish(self, configuration: u32) -> Vec<Statistic> {
+        let Self { columns, figures, params, failures } = self;
+        let params = params.unwrap_or_default();
+        let is_figure =
+            |name: &str| !IDENTITY.contains(&name) && name != "ledger.root" && !name.ends_with(".name");
+        let named = columns.names().iter().zip(figures).filter(|(name, _)| is_figure(name));
+        named
+            .filter_map(|(name, moments)| Some((name, moments?)))
+            .map(|(name, moments)| {
+                let Spread { mean, sd, half } = moments.spread();
+                Statistic {
+                    configuration,
+                    params: params.clone(),
+                    metric: name.clone(),
+                    n: moments.n,
+                    failures,
+                    mean,
+                    sd,
+                    ci95_low: mean.zip(half).map(|(mean, half)| mean - half),
+                    ci95_high: mean.zip(half).map(|(mean, half)| mean + half),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Number, sum and squared deviations of values that are seen once, in the order of the runs (Youngs and Cramer 1971, on
+/// distances to the first value, which loses no digits where values are large and alike).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    n: u64,
+    sum: f64,
+    first: f64,
+    distance: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Adds a value.
+    pub fn push(&mut self, x: f64) {
+        if self.n == 0 {
+            self.first = x;
+        }
+        let before = self.n as f64;
+        self.n += 1;
+        self.sum += x;
+        let x = x - self.first;
+        self.distance += x;
+        if before > 0.0 {
+            let n = before + 1.0;
+            let apart = n * x - self.distance;
+            self.squares += apart * apart / (n * before);
+        }
+    }
+
+    /// Mean, deviation and interval of the values so far.
+    #[must_use]
+    pub fn spread(&self) -> Spread {
+        let mean = (self.n > 0).then(|| self.sum / self.n as f64);
+        let sd = (self.n > 1).then(|| (self.squares / (self.n - 1) as f64).sqrt());
+        let half = sd.map(|sd| t_quantile(self.n as usize - 1) * sd / (self.n as f64).sqrt());
+        Spread { mean, sd, half }
+    }
 }
 
 /// Mean, deviation and half-width of the mean's 95 % confidence interval.
@@ -88,21 +152,16 @@ impl Spread {
     /// Of some values.
     #[must_use]
     pub fn of(values: &[f64]) -> Self {
-        let (mean, sd) = mean_and_sd(values);
-        let half = sd.map(|sd| t_quantile(values.len() - 1) * sd / (values.len() as f64).sqrt());
-        Self { mean, sd, half }
+        let mut moments = Moments::default();
+        values.iter().for_each(|x| moments.push(*x));
+        moments.spread()
     }
-}
 
-/// Mean, undefined without values, and sample standard deviation, undefined below two.
-pub(crate) fn mean_and_sd(values: &[f64]) -> (Option<f64>, Option<f64>) {
-    let n = values.len();
-    let mean = (n > 0).then(|| values.iter().sum::<f64>() / n as f64);
-    let sd = mean.filter(|_| n > 1).map(|mean| {
-        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-        (squares / (n - 1) as f64).sqrt()
-    });
-    (mean, sd)
+    /// Whether the interval of the mean does not hold zero.
+    #[must_use]
+    pub fn leaves_out_zero(&self) -> bool {
+        self.mean.zip(self.half).is_some_and(|(mean, half)| mean.abs() > half)
+    }
 }
 
 /// The 97.5 % quantile of Student's t.
@@ -177,6 +236,9 @@ pub(crate) fn enough(until: &Until, journal: &Journal, runs: &[u32]) -> Result<b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::PlannedRun;
+    use crate::record::LedgerRecord;
+    use phalanx_sim::summary::{Detection, Summary};
 
     #[test]
     fn mean_deviation_and_confidence_are_undefined_where_they_should_be() {
@@ -188,6 +250,35 @@ mod tests {
         check(&[], None, None);
         check(&[3.0], Some(3.0), None);
         check(&[1.0, 2.0, 3.0, 4.0, 5.0], Some(3.0), Some(2.5f64.sqrt()));
+    }
+
+    #[test]
+    fn deviations_far_from_zero_are_those_of_two_passes() {
+        let values: Vec<f64> = (0..1000).map(|i| 1e9 + f64::from(i * i % 17) / 7.0).collect();
+        let mean = values.iter().sum::<f64>() / 1000.0;
+        let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
+        let spread = Spread::of(&values);
+        assert_eq!(spread.mean, Some(mean));
+        assert!((spread.sd.unwrap() / (squares / 999.0).sqrt() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn figures_are_columns_of_numbers_and_failures_are_counted() {
+        let run = PlannedRun::FIRST;
+        let mut summing = Summing::default();
+        for (flows, f1) in [(10, Some(0.5)), (30, None)] {
+            let mut record = RunRecord::blank("a", &run, 1, Status::Ok);
+            record.complete(Summary::default(), "ab".to_owned(), LedgerRecord::default());
+            record.detection = Some(Detection { flows, f1, ..Detection::default() });
+            summing.add(&record);
+        }
+        summing.add(&RunRecord::blank("a", &run, 1, Status::Timeout));
+        let found = summing.finish(7);
+        let figure = |name: &str| found.iter().find(|s| s.metric == name).map(|s| (s.n, s.failures, s.mean));
+        assert_eq!(figure("detection.flows"), Some((2, 1, Some(20.0))));
+        assert_eq!(figure("detection.f1"), Some((1, 1, Some(0.5))));
+        assert_eq!(figure("detection.roc_auc"), Some((0, 1, None)));
+        assert_eq!((figure("seed"), figure("fingerprint"), found[0].configuration), (None, None, 7));
     }
 
     #[test]

@@ -27,6 +27,15 @@ impl Columns {
         self.0.iter().any(|c| c.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
     }
 
+    /// Adds what a record has that those before it had not; its values by column.
+    pub fn take(&mut self, record: &RunRecord) -> Vec<Value> {
+        let cells = flatten(record);
+        if !self.is_of(&cells) {
+            self.add(record);
+        }
+        self.sort_in(cells)
+    }
+
     /// Names.
     #[must_use]
     pub fn names(&self) -> &[String] {
@@ -36,9 +45,15 @@ impl Columns {
     /// A record's values by column. An undefined value is null.
     #[must_use]
     pub fn row(&self, record: &RunRecord) -> Vec<Value> {
-        let cells = flatten(record);
-        if cells.len() == self.0.len() && cells.iter().zip(&self.0).all(|((name, _), column)| name == column)
-        {
+        self.sort_in(flatten(record))
+    }
+
+    fn is_of(&self, cells: &[(String, Value)]) -> bool {
+        cells.len() == self.0.len() && cells.iter().zip(&self.0).all(|((name, _), column)| name == column)
+    }
+
+    fn sort_in(&self, cells: Vec<(String, Value)>) -> Vec<Value> {
+        if self.is_of(&cells) {
             return cells.into_iter().map(|(_, value)| value).collect();
         }
         let mut by_name: std::collections::BTreeMap<String, Value> = cells.into_iter().collect();

@@ -7,7 +7,7 @@ use crate::error::RunnerError;
 use crate::output::{OutFolder, Pending};
 use crate::plan::Numbering;
 use crate::record::RunRecord;
-use crate::statistics::{Statistic, summarise};
+use crate::statistics::{Statistic, Summing};
 use crate::table::{Columns, cell_text, csv_text};
 
 const SUMMARY: [&str; 9] =
@@ -74,20 +74,7 @@ pub fn each(
     Ok(())
 }
 
-/// The records of a configuration, by replicate.
-///
-/// # Errors
-/// If the journal cannot be read.
-pub fn records_of(
-    journal: &Journal,
-    numbering: &Numbering,
-    configuration: u32,
-) -> Result<Vec<RunRecord>, RunnerError> {
-    let runs = numbering.runs_of(configuration);
-    runs.into_iter().filter_map(|run| journal.record(run).transpose()).collect()
-}
-
-/// The statistics of a configuration.
+/// The statistics of a configuration, from its records by replicate.
 ///
 /// # Errors
 /// If the journal cannot be read.
@@ -96,7 +83,13 @@ pub fn statistics(
     numbering: &Numbering,
     configuration: u32,
 ) -> Result<Vec<Statistic>, RunnerError> {
-    Ok(summarise(configuration, &records_of(journal, numbering, configuration)?))
+    let mut summing = Summing::default();
+    for run in numbering.runs_of(configuration) {
+        if let Some(record) = journal.record(run)? {
+            summing.add(&record);
+        }
+    }
+    Ok(summing.finish(configuration))
 }
 
 fn row(file: &mut Pending, cells: Vec<String>) -> Result<(), RunnerError> {

@@ -2,12 +2,15 @@
 //! slower than before.
 //!
 //! Kernels are single pieces of work in processor time; worlds are whole simulations without output: processor time of an
-//! agent-tick on one thread, the share of each phase, and what a second thread is worth on the clock.
+//! agent-tick on one thread, the share of each phase, and what a second thread is worth on the clock; campaigns are what
+//! many small runs cost beyond their simulations, and what two runs at once are worth.
 
+mod campaigns;
 mod figures;
 mod kernels;
 mod worlds;
 
+pub use campaigns::{CAMPAIGNS, Replicates};
 pub use figures::{BenchError, Figure, Figures, table};
 pub use kernels::{KERNELS, Kernel};
 pub use worlds::{Phases, WORLDS, World, phase_table};

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
-use crate::bench::{self, Figures, KERNELS, WORLDS};
+use crate::bench::{self, CAMPAIGNS, Figures, KERNELS, WORLDS};
 use crate::error::RunnerError;
 use crate::exit::Exit;
 use crate::terminal::Style;
@@ -47,8 +47,10 @@ pub fn bench(args: &BenchArgs, quiet: bool) -> Result<Exit, RunnerError> {
     let wanted = |name: &str| args.only.as_deref().is_none_or(|only| name.contains(only));
     let kernels: Vec<_> = KERNELS.iter().filter(|kernel| wanted(kernel.name)).collect();
     let worlds: Vec<_> = WORLDS.iter().filter(|world| wanted(world.name)).collect();
-    if kernels.is_empty() && worlds.is_empty() {
+    let campaigns: Vec<_> = CAMPAIGNS.iter().filter(|campaign| wanted(campaign.name)).collect();
+    if kernels.is_empty() && worlds.is_empty() && campaigns.is_empty() {
         let known = KERNELS.iter().map(|kernel| kernel.name).chain(WORLDS.iter().map(|world| world.name));
+        let known = known.chain(CAMPAIGNS.iter().map(|campaign| campaign.name));
         return Err(RunnerError::UnknownBench {
             name: args.only.clone().unwrap_or_default(),
             known: known.collect::<Vec<_>>().join("; "),
@@ -61,7 +63,9 @@ pub fn bench(args: &BenchArgs, quiet: bool) -> Result<Exit, RunnerError> {
         }
         return Ok(Exit::Ok);
     }
-    let steps = kernels.len() + worlds.len() + worlds.iter().filter(|world| world.threads).count();
+    let twice = worlds.iter().filter(|world| world.threads).count()
+        + campaigns.iter().filter(|campaign| campaign.jobs).count();
+    let steps = kernels.len() + worlds.len() + campaigns.len() + twice;
     let bar = (!quiet && stderr().is_terminal()).then(|| {
         let style = ProgressStyle::with_template("bench {bar:32} {pos}/{len} · {msg}")
             .expect("the template is valid")
@@ -86,6 +90,14 @@ pub fn bench(args: &BenchArgs, quiet: bool) -> Result<Exit, RunnerError> {
         if world.threads {
             step(world.name);
             figures.push(world.measure_threads(rounds));
+        }
+    }
+    for campaign in campaigns {
+        step(campaign.name);
+        figures.extend(campaign.measure(rounds)?);
+        if campaign.jobs {
+            step(campaign.name);
+            figures.push(campaign.measure_jobs(rounds)?);
         }
     }
     if let Some(bar) = &bar {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::timing::{cpu_time, median};
 use super::{EvaluationError, NamedDetector, Split};
-use crate::statistics::mean_and_sd;
+use crate::statistics;
 
 /// Mean and sample standard deviation over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -61,7 +61,8 @@ impl Quality {
         // Precision needs no benign rows, but with one kind of rows alone there is nothing to rank.
         let one_kind = figures[0].is_empty();
         let [roc_auc, average_precision, tpr_at_1_percent_fpr] = figures.map(|values| {
-            let (mean, sd) = if one_kind { (None, None) } else { mean_and_sd(&values) };
+            let spread = statistics::Spread::of(if one_kind { &[] } else { &values[..] });
+            let (mean, sd) = (spread.mean, spread.sd);
             Spread { mean, sd }
         });
         Ok(Self {
