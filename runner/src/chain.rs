@@ -26,8 +26,15 @@ pub enum Chain {
 /// Where a chain was when a checkpoint was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Continued {
-    /// The head of a ledger on disk, as `Head::to_bytes` writes it.
-    Stored(Vec<u8>),
+    /// Of a ledger on disk.
+    Stored {
+        /// Its head, as `Head::to_bytes` writes it.
+        head: Vec<u8>,
+        /// Number of entries.
+        size: u64,
+        /// Roots of the full subtrees, largest first: a replay needs no more of it.
+        peaks: Vec<[u8; 32]>,
+    },
     /// What is left of one that is not kept.
     Root {
         /// Number of entries.
@@ -118,7 +125,8 @@ impl Chain {
         Ok(match self {
             Self::Stored(ledger) => {
                 ledger.sync()?;
-                Continued::Stored(ledger.head().to_bytes().to_vec())
+                let (head, peaks) = (ledger.head().to_bytes().to_vec(), ledger.peaks().to_vec());
+                Continued::Stored { head, size: ledger.len(), peaks }
             }
             Self::Root(root) => {
                 Continued::Root { size: root.frontier.size(), peaks: root.frontier.peaks().to_vec() }
@@ -126,7 +134,8 @@ impl Chain {
         })
     }
 
-    /// The chain of a root that [`Self::pause`] left; `signing` is the number of agents that sign. None if it is none.
+    /// The root alone of whatever chain [`Self::pause`] left; `signing` is the number of agents that sign. None if it is no
+    /// root.
     #[must_use]
     pub fn root_continued(
         scenario_digest: [u8; 32],
@@ -134,7 +143,7 @@ impl Chain {
         signing: Option<u32>,
         paused: &Continued,
     ) -> Option<Self> {
-        let Continued::Root { size, peaks } = paused else { return None };
+        let (Continued::Root { size, peaks } | Continued::Stored { size, peaks, .. }) = paused;
         let frontier = Frontier::from_parts(*size, peaks.clone())?;
         let mut chain = Self::root_only(scenario_digest, seed);
         if let Some(agents) = signing {
@@ -151,7 +160,7 @@ impl Chain {
     /// # Errors
     /// If the store does not hold what it held then.
     pub fn stored_continued(store: SledStore, seed: u64, paused: &Continued) -> Result<Self, LedgerError> {
-        let Continued::Stored(head) = paused else { return Err(LedgerError::Empty) };
+        let Continued::Stored { head, .. } = paused else { return Err(LedgerError::Empty) };
         let head = Head::from_bytes(head).map_err(|_| LedgerError::Empty)?;
         let ledger = Ledger::resume_at(store, LedgerKey::from_seed(seed), &head, Tail::Compare)?;
         Ok(Self::Stored(Box::new(ledger)))

@@ -141,6 +141,35 @@ fn a_checkpoint_that_is_not_the_runs_is_refused_by_name() {
 }
 
 #[test]
+fn a_replay_goes_on_from_a_checkpoint_with_the_same_bits() {
+    let bench = bench();
+    for (out, ledger) in [("kept", "Always"), ("unkept", "Never")] {
+        let long = SMALL.replace("ticks: 8", "ticks: 4000, ledger: (signing: Ed25519)");
+        let record = format!("(record: (ledger: {ledger}, events: Always), agents: 6");
+        bench.write("long.ron", long.replace("(agents: 6", &record));
+        bench.run(&["long.ron", "--timeout", "0.4", "--out", out, "--checkpoint-every", "9", "-q"]).expect(3);
+        let passed = bench.read(&format!("{out}/events.jsonl")).matches("\"event\":\"tick\"").count();
+        let script = bench.read(&format!("{out}/failures/0/repro.sh"));
+        assert!(script.contains("from last.ckpt"), "{script}");
+        let replay = |to: usize, more: &[&str]| {
+            let to = to.to_string();
+            bench.run(&[&["replay", out, "--to-tick", &to], more].concat()).expect(0).stdout
+        };
+        let whole = replay(passed + 3, &["--from-start"]);
+        assert!(whole.starts_with(&format!("tick {} · fingerprint", passed + 3)), "{whole}");
+        for file in ["checkpoints/0.bin", "failures/0/last.ckpt"] {
+            let cut = replay(passed + 3, &[]);
+            let from = format!("from the checkpoint after {passed} ticks: {out}/{file}\n");
+            assert_eq!(cut.strip_prefix(&from), Some(whole.as_str()), "{cut}");
+            // One that is past the tick is of no use.
+            assert!(replay(2, &[]).starts_with("tick 2 "));
+            fs::remove_file(bench.path(&format!("{out}/{file}"))).unwrap();
+        }
+        assert_eq!(replay(passed + 3, &[]), whole, "without a checkpoint it begins at tick 0");
+    }
+}
+
+#[test]
 fn more_replicates_equal_a_campaign_that_was_planned_with_them() {
     let bench = bench();
     bench.run(&["study.ron", "--reps", "2", "--out", "grown", "-q"]).expect(0);
@@ -355,7 +384,28 @@ fn a_campaign_becomes_one_page() {
         assert!(!page.contains(outside), "the page needs the network: {outside}");
     }
     assert!(!page.contains("cannot be drawn"));
-    assert!(bench.read("a.md").contains("| quorum=0.5 ticks=4 | 3 |"), "{}", bench.read("a.md"));
+    let comment = bench.read("a.md");
+    for part in
+        ["| quorum=0.5 ticks=4 | 3 |", "#### Differences to quorum=0.5 ticks=4", "| quorum=0.7 ticks=8 | 3 |"]
+    {
+        assert!(comment.contains(part), "{part}: {comment}");
+    }
+    for (design, part) in
+        [("morris:2", "#### Elementary effects (Morris)"), ("saltelli:4", "#### Shares of variance (Sobol)")]
+    {
+        let vary = ["--vary", "consensus.quorum=0.5:0.9", "--vary", "network.loss=0.0:0.5"];
+        bench.run(&[&["small.ron", "--design", design, "--out", design, "-q"], &vary[..]].concat()).expect(0);
+        let comment = bench.run(&["report", design]).expect(0).stdout;
+        assert!(comment.contains(part) && comment.contains("| messages | network.loss |"), "{comment}");
+        // Every row of a table has its columns.
+        let columns = |line: &str| line.matches(" |").count();
+        let table: Vec<&str> =
+            comment.lines().skip_while(|l| *l != part).filter(|l| l.starts_with('|')).collect();
+        assert!(
+            table.iter().all(|row| row.starts_with("|---") || columns(row) == columns(table[0])),
+            "{comment}"
+        );
+    }
 }
 
 #[test]

@@ -167,6 +167,12 @@ impl<S: LedgerStore> Ledger<S> {
         self.head.root
     }
 
+    /// Roots of the tree's full subtrees, largest first: all that is needed to go on with its root elsewhere.
+    #[must_use]
+    pub fn peaks(&self) -> &[Hash] {
+        self.edge.frontier().peaks()
+    }
+
     /// The store, for reading.
     #[must_use]
     pub fn store(&self) -> &S {

@@ -1,6 +1,6 @@
 //! `checkpoints/<run>.bin`: where a run that did not end goes on.
 //!
-//! # Encoding, version 1
+//! # Encoding, version 2
 //! ```text
 //! "PHXR"  version: u16, little-endian  body  checksum: the first 16 bytes of BLAKE3 of all before
 //! ```
@@ -19,16 +19,16 @@ use crate::error::RunnerError;
 use crate::output::Pending;
 
 const MAGIC: &[u8] = b"PHXR";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const CHECKSUM: usize = 16;
 
 /// A run between two of its ticks.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Checkpoint {
+pub(crate) struct Checkpoint {
     /// Position in the plan.
     run: u32,
     /// How far its ledger was.
-    pub(super) ledger: Continued,
+    pub(crate) ledger: Continued,
     /// Rows of the ticks so far, packed.
     pub(super) rows: Vec<u8>,
     /// What [`Simulation::save`] gave.
@@ -61,18 +61,17 @@ impl Checkpoint {
         file.finish()
     }
 
-    /// Reads the file of a run, if there is one.
+    /// Reads a file, if there is one.
     ///
     /// # Errors
     /// If it is there and is no checkpoint of that run.
-    pub(super) fn read(folder: &Path, run: u32) -> Result<Option<Self>, RunnerError> {
-        let path = path(folder, run);
-        let bytes = match fs::read(&path) {
+    pub(crate) fn read(path: &Path, run: u32) -> Result<Option<Self>, RunnerError> {
+        let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(RunnerError::io("read", &path)(error)),
+            Err(error) => return Err(RunnerError::io("read", path)(error)),
         };
-        let bad = |problem: String| RunnerError::Checkpoint { path: path.clone(), problem };
+        let bad = |problem: String| RunnerError::Checkpoint { path: path.to_owned(), problem };
         if !bytes.starts_with(MAGIC) {
             return Err(bad("this is no checkpoint of a run".to_owned()));
         }
@@ -100,18 +99,25 @@ impl Checkpoint {
         Ok(Some(checkpoint))
     }
 
-    /// The simulation as it was, out of one that was just built.
-    pub(super) fn restore(&self, folder: &Path, built: Simulation) -> Result<Simulation, RunnerError> {
-        built.restored(&self.simulation).map_err(|error| RunnerError::Checkpoint {
-            path: path(folder, self.run),
-            problem: error.to_string(),
-        })
+    /// The simulation as it was, out of one that was just built; `path` is where the checkpoint was read.
+    ///
+    /// # Errors
+    /// If it is that of another scenario, seed or engine.
+    pub(crate) fn restore(&self, path: &Path, built: Simulation) -> Result<Simulation, RunnerError> {
+        built
+            .restored(&self.simulation)
+            .map_err(|error| RunnerError::Checkpoint { path: path.to_owned(), problem: error.to_string() })
     }
 }
 
 /// The file of a run.
-pub(super) fn path(folder: &Path, run: u32) -> PathBuf {
+pub(crate) fn path(folder: &Path, run: u32) -> PathBuf {
     folder.join("checkpoints").join(format!("{run}.bin"))
+}
+
+/// The file that a run leaves if it fails.
+pub(crate) fn last_path(folder: &Path, run: u32) -> PathBuf {
+    folder.join("failures").join(run.to_string()).join("last.ckpt")
 }
 
 /// Removes the file of a run that has ended, and its folder with the last of them.
@@ -141,15 +147,15 @@ mod tests {
     fn what_is_damaged_or_foreign_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        assert!(Checkpoint::read(folder, 3).unwrap().is_none());
+        assert!(Checkpoint::read(&path(folder, 3), 3).unwrap().is_none());
         checkpoint().write(folder).unwrap();
-        let read = Checkpoint::read(folder, 3).unwrap().unwrap();
+        let read = Checkpoint::read(&path(folder, 3), 3).unwrap().unwrap();
         assert_eq!((read.rows, read.simulation), (vec![1, 2], vec![9; 40]));
         let file = path(folder, 3);
         let bytes = fs::read(&file).unwrap();
         let check = |bytes: &[u8], expected: &str| {
             fs::write(&file, bytes).unwrap();
-            let error = Checkpoint::read(folder, 3).unwrap_err();
+            let error = Checkpoint::read(&path(folder, 3), 3).unwrap_err();
             assert_eq!(error.exit(), crate::exit::Exit::BadInput);
             let text = error.to_string();
             assert!(text.contains("3.bin") && text.contains(expected), "{text}");
@@ -165,7 +171,7 @@ mod tests {
         check(&changed, "format 9");
         fs::rename(&file, path(folder, 4)).unwrap();
         fs::write(path(folder, 4), &bytes).unwrap();
-        assert!(Checkpoint::read(folder, 4).unwrap_err().to_string().contains("of run 3"));
+        assert!(Checkpoint::read(&path(folder, 4), 4).unwrap_err().to_string().contains("of run 3"));
         remove(folder, 4).unwrap();
         remove(folder, 4).unwrap();
         assert!(!folder.join("checkpoints").exists());

@@ -63,14 +63,19 @@ pub(super) fn write(folder: &Path, record: &RunRecord, error: &str) -> Result<()
     );
     write_whole(&inside.join("error.txt"), &text)?;
     let checkpoint = super::checkpoint::path(folder, run);
-    if checkpoint.exists() {
-        let last = inside.join("last.ckpt");
+    let has_checkpoint = checkpoint.exists();
+    if has_checkpoint {
+        let last = super::checkpoint::last_path(folder, run);
         fs::copy(&checkpoint, &last).map_err(RunnerError::io("copy to", &last))?;
     }
     let script = inside.join("repro.sh");
     let runner = std::env::current_exe().map_or_else(|_| "runner".to_owned(), |p| p.display().to_string());
+    let from = match has_checkpoint {
+        true => "from last.ckpt beside this file; --from-start begins at tick 0",
+        false => "from tick 0",
+    };
     let text = format!(
-        "#!/bin/sh\n# Replays run {run} alone. RUNNER names another build of the runner.\n\
+        "#!/bin/sh\n# Replays run {run} alone, {from}. RUNNER names another build of the runner.\n\
          exec \"${{RUNNER:-{runner}}}\" replay \"$(dirname \"$0\")/../..\" --run {run} \"$@\"\n"
     );
     write_whole(&script, &text)?;

@@ -5,7 +5,7 @@
 //! results are derived from the journal at the end, in plan order, which is why their bytes do not depend on what ran
 //! when.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod failure;
 pub mod journal;
 pub mod results;

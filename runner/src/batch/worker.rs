@@ -12,7 +12,7 @@ use phalanx_sim::{Curves, Pool, Simulation, TickCounts, TickRecord, scenario};
 use serde::Serialize;
 use tracing::warn;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{self, Checkpoint};
 use super::failure::describe_panic;
 use super::journal::Journal;
 use crate::campaign::Campaign;
@@ -221,10 +221,11 @@ fn begin(
     pool: &Pool,
     rows: &mut Rows,
 ) -> Result<(Simulation, Chain), RunnerError> {
-    let Some(checkpoint) = Checkpoint::read(&shared.folder, run.run_id)? else {
+    let path = checkpoint::path(&shared.folder, run.run_id);
+    let Some(checkpoint) = Checkpoint::read(&path, run.run_id)? else {
         return Ok((built, new_chain(shared, job, run, seed)?));
     };
-    let simulation = checkpoint.restore(&shared.folder, built)?;
+    let simulation = checkpoint.restore(&path, built)?;
     match old_chain(shared, job, run, seed, &checkpoint.ledger) {
         Some(chain) => {
             *rows = Rows::from_bytes(checkpoint.rows);

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::Args;
-use phalanx_sim::Pool;
+use phalanx_sim::{Pool, Simulation};
 use serde_json::Value;
 
 use super::{print, threads};
+use crate::batch::checkpoint::{self, Checkpoint};
 use crate::batch::journal::Journal;
 use crate::batch::numbering_so_far;
 use crate::campaign::Campaign;
@@ -37,9 +38,12 @@ pub struct ReplayArgs {
     /// Number of the run
     #[arg(long, value_name = "ID", default_value = "0")]
     run: u32,
-    /// Stop after this tick
+    /// Stop after this tick; the run begins at its checkpoint, if it has one that is not past the tick
     #[arg(long, value_name = "T")]
     to_tick: Option<u64>,
+    /// Begin at tick 0 even if the run has a checkpoint
+    #[arg(long)]
+    from_start: bool,
     /// Threads of the run; they change no result [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -141,14 +145,56 @@ impl Recorded {
 /// A run, done again.
 struct Again {
     record: RunRecord,
+    /// Beginnings of the fingerprints of its ticks, from that on which it began with.
     ticks: Vec<u64>,
     panic: Option<String>,
+}
+
+/// A run where it begins or goes on.
+struct Begun {
+    simulation: Simulation,
+    chain: Chain,
+    /// The checkpoint that it goes on from.
+    checkpoint: Option<PathBuf>,
+}
+
+/// The run at tick 0.
+fn fresh(campaign: &Campaign, run: &PlannedRun, pool: &Pool) -> Result<Begun, RunnerError> {
+    let (job, seed) = (campaign.job(run.configuration)?, campaign.seed(run));
+    let simulation = job.build(seed, pool)?;
+    Ok(Begun { simulation, chain: Chain::root_only(job.digest(), seed), checkpoint: None })
+}
+
+/// The run at the newest checkpoint in the folder that is not past `to_tick`, or at tick 0. Its ledger is not touched: the
+/// checkpoint knows what its root goes on from.
+fn newest(
+    dir: &Path,
+    campaign: &Campaign,
+    run: &PlannedRun,
+    pool: &Pool,
+    to_tick: Option<u64>,
+) -> Result<Begun, RunnerError> {
+    let (job, seed) = (campaign.job(run.configuration)?, campaign.seed(run));
+    let mut begun = fresh(campaign, run, pool)?;
+    for path in [checkpoint::path(dir, run.run_id), checkpoint::last_path(dir, run.run_id)] {
+        let Some(saved) = Checkpoint::read(&path, run.run_id)? else { continue };
+        let simulation = saved.restore(&path, job.build(seed, pool)?)?;
+        let chain = Chain::root_continued(job.digest(), seed, job.signing(), &saved.ledger);
+        let reached = simulation.tick().0;
+        if let Some(chain) = chain
+            && reached > begun.simulation.tick().0
+            && to_tick.is_none_or(|tick| reached <= tick)
+        {
+            begun = Begun { simulation, chain, checkpoint: Some(path) };
+        }
+    }
+    Ok(begun)
 }
 
 fn again(
     campaign: &Campaign,
     run: &PlannedRun,
-    pool: &Pool,
+    begun: Begun,
     threads: usize,
     to_tick: Option<u64>,
     mut each: impl FnMut(&phalanx_sim::TickRecord),
@@ -156,10 +202,10 @@ fn again(
     let start = Instant::now();
     let job = campaign.job(run.configuration)?;
     let seed = campaign.seed(run);
-    let simulation = job.build(seed, pool)?;
+    let Begun { simulation, chain, .. } = begun;
     let mut ticks = Vec::new();
     let mut reached = false;
-    let ended = job.drive(simulation, Chain::root_only(job.digest(), seed), None, |tick| {
+    let ended = job.drive(simulation, chain, None, |tick| {
         each(tick);
         let (head, _) = tick.fingerprint.0.split_first_chunk().expect("a fingerprint has 32 bytes");
         ticks.push(u64::from_be_bytes(*head));
@@ -189,8 +235,18 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
     let run = recorded.planned(&args.dir, args.run)?;
     let threads = threads(args.threads);
     let pool = Pool::new(threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
+    let was = recorded.journal.record(args.run)?.filter(|record| record.status == Status::Ok);
+    // A run that ended well is compared from its first tick to its last.
+    let begun = match args.from_start || (was.is_some() && args.to_tick.is_none()) {
+        true => fresh(&recorded.campaign, &run, &pool)?,
+        false => newest(&args.dir, &recorded.campaign, &run, &pool, args.to_tick)?,
+    };
+    let from = begun.simulation.tick().0;
+    if let Some(path) = &begun.checkpoint {
+        print(&format!("from the checkpoint after {from} ticks: {}\n", path.display()))?;
+    }
     let mut last = String::new();
-    let found = again(&recorded.campaign, &run, &pool, threads, args.to_tick, |tick| {
+    let found = again(&recorded.campaign, &run, begun, threads, args.to_tick, |tick| {
         let counts = serde_json::to_value(tick.counts).expect("counts are plain data");
         let counts = counts.as_object().map_or_else(String::new, |fields| {
             fields.iter().map(|(name, n)| format!("\n  {name:<16} {n:>12}")).collect()
@@ -198,7 +254,11 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
         last = format!("tick {} · fingerprint {}{counts}\n", tick.tick.0, tick.fingerprint);
     })?;
     if let Some(text) = found.panic {
-        print(&format!("run {} panicked after {} ticks: {text}\n", args.run, found.ticks.len()))?;
+        print(&format!(
+            "run {} panicked after {} ticks: {text}\n",
+            args.run,
+            from + found.ticks.len() as u64
+        ))?;
         return Ok(Exit::RunFailed);
     }
     if found.record.status == Status::Interrupted {
@@ -206,7 +266,6 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
         return Ok(if args.to_tick.is_some() { Exit::Ok } else { Exit::Interrupted });
     }
     print(&report::run(&found.record, None, Style::of_stdout()))?;
-    let was = recorded.journal.record(args.run)?.filter(|record| record.status == Status::Ok);
     let Some(was) = was else {
         print("\nthe recorded run did not end well, so there is nothing to compare with\n")?;
         return Ok(Exit::Ok);
@@ -239,7 +298,8 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, RunnerError> {
     let (mut same, mut exit) = (0, Exit::Ok);
     for run in &sample {
         let planned = recorded.planned(&args.dir, *run)?;
-        let found = again(&recorded.campaign, &planned, &pool, threads, None, |_| {})?;
+        let begun = fresh(&recorded.campaign, &planned, &pool)?;
+        let found = again(&recorded.campaign, &planned, begun, threads, None, |_| {})?;
         if found.record.status == Status::Interrupted {
             return Ok(Exit::Interrupted);
         }
