@@ -35,6 +35,7 @@ pub struct Progress {
     start: Instant,
     said: Instant,
     said_percent: u64,
+    said_last: bool,
 }
 
 #[derive(Debug)]
@@ -68,35 +69,41 @@ impl Progress {
             Some(ProgressMode::Tty) | None => Shape::Lines,
         };
         let now = Instant::now();
-        Self { shape, run, title, ticks, start: now, said: now, said_percent: 0 }
+        Self { shape, run, title, ticks, start: now, said: now, said_percent: 0, said_last: false }
     }
 
     /// `done` ticks have passed.
     pub fn tick(&mut self, done: u64) {
+        match &self.shape {
+            Shape::Bar(bar) => bar.set_position(done),
+            _ => self.line(done).iter().for_each(|line| complain(line)),
+        }
+    }
+
+    /// The line to say now, if any. The last is said once, however long the run takes to close what it wrote.
+    fn line(&mut self, done: u64) -> Option<String> {
         let percent = done * 100 / self.ticks.max(1);
         let last = done == self.ticks;
         let step = match &self.shape {
-            Shape::Silent => return,
-            Shape::Bar(bar) => return bar.set_position(done),
+            Shape::Silent | Shape::Bar(_) => return None,
             Shape::Lines => 10,
             Shape::Json => 1,
         };
-        if !last && (percent < self.said_percent + step || self.said.elapsed() < PAUSE) {
-            return;
+        if self.said_last || !last && (percent < self.said_percent + step || self.said.elapsed() < PAUSE) {
+            return None;
         }
-        self.said = Instant::now();
-        self.said_percent = percent;
+        (self.said, self.said_percent, self.said_last) = (Instant::now(), percent, last);
         let elapsed_s = self.start.elapsed().as_secs_f64();
         let eta_s = elapsed_s * (self.ticks - done) as f64 / done.max(1) as f64;
         let Self { run, ticks, title, .. } = self;
-        match self.shape {
+        Some(match self.shape {
             Shape::Json => {
                 let line = Line { event: "progress", run: *run, tick: done, ticks: *ticks, elapsed_s, eta_s };
-                complain(&(serde_json::to_string(&line).expect("a line is plain data") + "\n"));
+                serde_json::to_string(&line).expect("a line is plain data") + "\n"
             }
-            _ if last => complain(&format!("{title}: {done}/{ticks} ticks in {elapsed_s:.1} s\n")),
-            _ => complain(&format!("{title}: {done}/{ticks} ticks ({percent} %), about {eta_s:.0} s left\n")),
-        }
+            _ if last => format!("{title}: {done}/{ticks} ticks in {elapsed_s:.1} s\n"),
+            _ => format!("{title}: {done}/{ticks} ticks ({percent} %), about {eta_s:.0} s left\n"),
+        })
     }
 
     /// Takes the bar away.
@@ -272,4 +279,24 @@ fn bar(title: &str, ticks: u64) -> ProgressBar {
         .expect("the template is valid")
         .progress_chars("━╸─");
     ProgressBar::new(ticks).with_style(style).with_prefix(title.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_said_once() {
+        for mode in [ProgressMode::Json, ProgressMode::Tty] {
+            let mut progress = Progress::begin(Some(mode), 3, "a".to_owned(), 10);
+            if let Shape::Bar(_) = progress.shape {
+                // The tests' own terminal.
+                progress.shape = Shape::Lines;
+            }
+            assert_eq!(progress.line(5), None, "too soon");
+            let last = progress.line(10).unwrap();
+            assert!(last.contains("10/10") || last.contains("\"tick\":10"), "{last}");
+            assert_eq!((progress.line(10), progress.line(10)), (None, None));
+        }
+    }
 }

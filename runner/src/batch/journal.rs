@@ -66,6 +66,8 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     end: u64,
+    // Whole lines up to there.
+    lines: u64,
     // By run.
     places: Vec<Option<Place>>,
 }
@@ -83,7 +85,7 @@ impl Journal {
             .append(true)
             .open(&path)
             .map_err(RunnerError::io("create", &path))?;
-        Ok(Self { path, file, end: 0, places: Vec::new() })
+        Ok(Self { path, file, end: 0, lines: 0, places: Vec::new() })
     }
 
     /// The file as an earlier process left it, to be read.
@@ -93,7 +95,7 @@ impl Journal {
     pub fn read(folder: &Path) -> Result<Self, RunnerError> {
         let path = folder.join(FILE);
         let file = File::open(&path).map_err(RunnerError::io("open", &path))?;
-        let mut journal = Self { path, file, end: 0, places: Vec::new() };
+        let mut journal = Self { path, file, end: 0, lines: 0, places: Vec::new() };
         journal.scan()?;
         Ok(journal)
     }
@@ -110,25 +112,33 @@ impl Journal {
             .append(true)
             .open(&path)
             .map_err(RunnerError::io("open", &path))?;
-        let mut journal = Self { path, file, end: 0, places: Vec::new() };
+        let mut journal = Self { path, file, end: 0, lines: 0, places: Vec::new() };
         journal.scan()?;
         journal.file.set_len(journal.end).map_err(RunnerError::io("cut", &journal.path))?;
         Ok(journal)
     }
 
+    /// Reads what another process has appended since.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is something else.
+    pub fn follow(&mut self) -> Result<(), RunnerError> {
+        self.scan()
+    }
+
     fn scan(&mut self) -> Result<(), RunnerError> {
-        let io = RunnerError::io("read", &self.path);
-        let file = self.file.try_clone().map_err(io)?;
+        let mut file = self.file.try_clone().map_err(RunnerError::io("read", &self.path))?;
+        file.seek(SeekFrom::Start(self.end)).map_err(RunnerError::io("read", &self.path))?;
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut line = Vec::new();
-        let mut number = 0u64;
         loop {
             line.clear();
             let length = reader.read_until(b'\n', &mut line).map_err(RunnerError::io("read", &self.path))?;
-            number += 1;
             if line.last() != Some(&b'\n') {
                 return Ok(());
             }
+            self.lines += 1;
+            let number = self.lines;
             if line.starts_with(RUN.as_bytes()) {
                 let head: Head = serde_json::from_slice(&line).map_err(|error| RunnerError::BadFolder {
                     path: self.path.clone(),

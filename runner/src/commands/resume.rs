@@ -1,10 +1,13 @@
 //! `runner resume|extend|merge|status`.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use phalanx_sim::scenario::Positive;
 
 use super::print;
@@ -66,6 +69,9 @@ pub struct StatusArgs {
     #[arg(long)]
     watch: bool,
 }
+
+/// Between two looks of `status --watch`.
+const WATCH: Duration = Duration::from_secs(1);
 
 fn more(text: &str) -> Result<u32, String> {
     let count = text.strip_prefix('+').unwrap_or(text).parse().ok().filter(|n| (1..1 << 30).contains(n));
@@ -214,22 +220,46 @@ pub fn status(args: &StatusArgs) -> Result<Exit, RunnerError> {
     let manifest = Manifest::read(&args.dir)?;
     let campaign = manifest.campaign(&args.dir)?;
     let planned = campaign.numbering()?;
-    let begin = std::time::Instant::now();
-    let mut before: Option<usize> = None;
-    loop {
-        let journal = Journal::read(&args.dir)?;
-        let (mut text, ended, all) = describe(&args.dir, &manifest, &journal, &planned);
-        let since = ended - before.unwrap_or(ended).min(ended);
-        if since > 0 {
-            let rate = since as f64 / begin.elapsed().as_secs_f64();
-            text += &format!(" · about {} left", span((all - ended) as f64 / rate));
-        }
-        before.get_or_insert(ended);
+    let mut journal = Journal::read(&args.dir)?;
+    let (text, first, all) = describe(&args.dir, &manifest, &journal, &planned);
+    if !args.watch || first >= all {
         print(&(text + "\n"))?;
-        if !args.watch || ended >= all || INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed) {
+        return Ok(Exit::Ok);
+    }
+    // On a terminal one line is drawn over and over; elsewhere a line is for what changed.
+    let line = std::io::stdout().is_terminal().then(|| {
+        let style = ProgressStyle::with_template("{bar:32} {msg}").expect("the template is valid");
+        ProgressBar::with_draw_target(Some(all as u64), ProgressDrawTarget::stdout())
+            .with_style(style.progress_chars("━╸─"))
+    });
+    let begin = Instant::now();
+    let mut said = String::new();
+    loop {
+        let (text, ended, all) = describe(&args.dir, &manifest, &journal, &planned);
+        let rate = (ended.saturating_sub(first)) as f64 / begin.elapsed().as_secs_f64();
+        let left = match rate > 0.0 && ended < all {
+            true => format!(" · about {} left", span((all - ended) as f64 / rate)),
+            false => String::new(),
+        };
+        let over = ended >= all || INTERRUPTED.load(Ordering::Relaxed);
+        match &line {
+            Some(line) if over => line.finish_and_clear(),
+            Some(line) => {
+                line.set_length(all as u64);
+                line.set_position(ended as u64);
+                line.set_message(format!("{text}{left}"));
+            }
+            None => {}
+        }
+        if text != said && (line.is_none() || over) {
+            print(&format!("{text}{left}\n"))?;
+            said = text;
+        }
+        if over {
             return Ok(Exit::Ok);
         }
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(WATCH);
+        journal.follow()?;
     }
 }
 
