@@ -251,20 +251,22 @@ fn differences(out: &mut String, g: &Gathered) {
         let _ = write!(out, "<th>{name}</th>");
     }
     *out += "</tr>\n";
-    let mut row = None;
-    for (configuration, figure, n, spread) in &g.differences {
-        if row != Some(*configuration) {
-            if row.is_some() {
-                *out += "</tr>\n";
-            }
-            row = Some(*configuration);
-            let _ = write!(out, "<tr><td>{}</td><td>{n}</td>", escape(&g.groups[*configuration].label));
+    for (configuration, group) in g.groups.iter().enumerate() {
+        let of = |figure| g.differences.iter().find(|d| (d.0, d.1) == (configuration, figure));
+        let Some(pairs) = (0..FIGURES.len()).filter_map(of).map(|(_, _, n, _)| *n).max() else { continue };
+        let _ = write!(out, "<tr><td>{}</td><td>{pairs}</td>", escape(&group.label));
+        for (figure, (_, _, digits)) in FIGURES.iter().enumerate() {
+            let _ = match of(figure) {
+                None => write!(out, "<td></td>"),
+                Some((.., spread)) if spread.leaves_out_zero() => {
+                    write!(out, "<td><b>{}</b></td>", cell(spread, *digits))
+                }
+                Some((.., spread)) => write!(out, "<td>{}</td>", cell(spread, *digits)),
+            };
         }
-        let text = cell(spread, FIGURES[*figure].2);
-        let clear = spread.mean.zip(spread.half).is_some_and(|(mean, half)| mean.abs() > half);
-        let _ = if clear { write!(out, "<td><b>{text}</b></td>") } else { write!(out, "<td>{text}</td>") };
+        *out += "</tr>\n";
     }
-    *out += "</tr></table></div>\n";
+    *out += "</table></div>\n";
 }
 
 fn sensitivity(out: &mut String, g: &Gathered) {
