@@ -32,13 +32,18 @@ pub fn flows_binetflow(data: &[u8]) {
     flows(data, Format::Binetflow);
 }
 
+/// NetFlow v5, v9 and IPFIX.
+pub fn flows_netflow(data: &[u8]) {
+    flows(data, Format::Netflow);
+}
+
 /// Packets: pcap and pcapng.
 pub fn flows_pcap(data: &[u8]) {
     flows(data, Format::Pcap);
 }
 
 /// Bit 0 of the first byte lets records be skipped, bit 1 lets the format be found by the first bytes, bit 2 lets other
-/// logs of Zeek pass; the rest is the file, plain or packed.
+/// logs of Zeek pass and exporters watch both directions; the rest is the file, plain or packed.
 ///
 /// Oracle: the file is read alike each time, to no more flows than it has bytes (unpacked), which encode to finite
 /// numbers, are counted, and skipped within the limit; or it is refused with a message that begins with its name.
@@ -51,6 +56,7 @@ fn flows(data: &[u8], format: Format) {
         format: (choice & 2 == 0).then_some(format),
         lenience: if choice & 1 == 0 { Lenience::Strict } else { Lenience::SkipUpTo(SKIPPED_MAX) },
         any_zeek_log: choice & 4 != 0,
+        exports_both_ways: choice & 4 != 0,
         ..ReadOptions::default()
     };
     let first = read(file, &options);

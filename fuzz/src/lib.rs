@@ -24,7 +24,9 @@ mod scenario;
 mod sealed;
 
 pub use capture::{capture_csv, capture_map};
-pub use flows::{flows_binetflow, flows_eve, flows_pcap, flows_zeek_json, flows_zeek_tsv, npz};
+pub use flows::{
+    flows_binetflow, flows_eve, flows_netflow, flows_pcap, flows_zeek_json, flows_zeek_tsv, npz,
+};
 pub use forest::forest;
 pub use ledger::{ledger_entry, ledger_proof};
 pub use plugin::{answer_is_taken, plugin_answer, plugin_load};
@@ -36,11 +38,12 @@ pub use sealed::sealed;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their binary and of their folder of seeds.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("capture_csv", capture_csv),
     ("capture_map", capture_map),
     ("flows_binetflow", flows_binetflow),
     ("flows_eve", flows_eve),
+    ("flows_netflow", flows_netflow),
     ("flows_pcap", flows_pcap),
     ("flows_zeek_json", flows_zeek_json),
     ("flows_zeek_tsv", flows_zeek_tsv),

@@ -216,6 +216,11 @@ fn flows_binetflow() {
 }
 
 #[test]
+fn flows_netflow() {
+    run("flows_netflow", 1500);
+}
+
+#[test]
 fn flows_pcap() {
     run_with("flows_pcap", 1500, &["pcap/slips_test7.pcap", "pcap/zeek_wikipedia.pcap"]);
 }
@@ -288,6 +293,7 @@ fn seeds_reach_behind_the_parsers() {
     for (name, count) in [
         ("flows_binetflow", 3),
         ("flows_eve", 2),
+        ("flows_netflow", 7),
         ("flows_pcap", 4),
         ("flows_zeek_json", 2),
         ("flows_zeek_tsv", 3),

@@ -5,7 +5,7 @@
 //! beyond it the one that was silent for longest ends early and is counted. Time is that of the packets and never
 //! runs backwards. Flows come out in the order in which they end, so the result is a function of the packets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use phalanx_core::Protocol;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::{
     FlowRecord, FlowState, Tally, Volume,
     flow::{Interner, TcpFlags},
     key::has_ports,
+    recency::Recency,
 };
 
 /// When packets begin another flow.
@@ -69,7 +70,6 @@ struct Side {
 
 #[derive(Clone, Copy, Debug)]
 struct OpenFlow {
-    key: Key,
     /// Whether the lower end began.
     low_began: bool,
     start_us: i64,
@@ -78,22 +78,13 @@ struct OpenFlow {
     seen_us: i64,
     sent: Side,
     received: Side,
-    /// Neighbours in the order of `seen_us`, [`NONE`] at the ends.
-    older: u32,
-    newer: u32,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// Open flows, by their ends and by when they were last seen.
 pub(crate) struct Assembler {
     timeouts: FlowTimeouts,
     now_us: i64,
-    places: BTreeMap<Key, u32>,
-    flows: Vec<OpenFlow>,
-    free: Vec<u32>,
-    oldest: u32,
-    newest: u32,
+    flows: Recency<Key, OpenFlow>,
     ready: VecDeque<FlowRecord>,
     names: Interner,
 }
@@ -103,11 +94,7 @@ impl Assembler {
         Self {
             timeouts,
             now_us: i64::MIN,
-            places: BTreeMap::new(),
-            flows: Vec::new(),
-            free: Vec::new(),
-            oldest: NONE,
-            newest: NONE,
+            flows: Recency::new(),
             ready: VecDeque::new(),
             names: Interner::default(),
         }
@@ -120,37 +107,39 @@ impl Assembler {
 
     pub(crate) fn add(&mut self, packet: &Packet, tally: &mut Tally) {
         self.now_us = self.now_us.max(packet.time_us);
-        while self.oldest != NONE && self.is_idle(self.oldest) {
-            self.end(self.oldest);
+        while let Some(oldest) = self.flows.oldest().filter(|place| self.is_idle(*place)) {
+            self.end(oldest);
         }
         let source = (packet.source, packet.source_port);
         let destination = (packet.destination, packet.destination_port);
         let from_low = source <= destination;
         let (low, high) = if from_low { (source, destination) } else { (destination, source) };
         let key = Key { low, high, protocol: packet.protocol, ipv6: packet.ipv6 };
-        let found = self.places.get(&key).copied();
+        let found = self.flows.place(&key);
         let mut low_began = opens_from_low(packet, from_low);
         let place = match found {
             Some(place) if !self.is_over(place, packet) => {
-                self.unlink(place);
+                self.flows.touch(place);
                 place
             }
             _ => {
                 if let Some(place) = found {
-                    let old = &self.flows[place as usize];
+                    let old = &self.flows[place];
                     if packet.time_us.saturating_sub(old.start_us) > self.timeouts.active_us {
                         low_began = old.low_began;
                     }
                     self.end(place);
                 }
-                if self.places.len() >= self.timeouts.flows_max.max(1) as usize {
+                if let Some(oldest) = self.flows.oldest()
+                    && self.flows.len() >= self.timeouts.flows_max.max(1) as usize
+                {
                     tally.leave_out("flows ended early for want of room");
-                    self.end(self.oldest);
+                    self.end(oldest);
                 }
-                self.begin(key, low_began, packet.time_us)
+                self.flows.insert(key, OpenFlow::new(low_began, packet.time_us))
             }
         };
-        let flow = &mut self.flows[place as usize];
+        let flow = &mut self.flows[place];
         flow.start_us = flow.start_us.min(packet.time_us);
         flow.last_us = flow.last_us.max(packet.time_us);
         flow.seen_us = self.now_us;
@@ -159,23 +148,22 @@ impl Assembler {
         side.ip_bytes += packet.ip_bytes;
         side.payload_bytes += packet.payload_bytes;
         side.flags.0 |= packet.flags.0;
-        self.link(place);
     }
 
     /// Ends all flows, the one that was silent for longest first.
     pub(crate) fn finish(&mut self) {
-        while self.oldest != NONE {
-            self.end(self.oldest);
+        while let Some(oldest) = self.flows.oldest() {
+            self.end(oldest);
         }
     }
 
     fn is_idle(&self, place: u32) -> bool {
-        self.now_us.saturating_sub(self.flows[place as usize].seen_us) > self.timeouts.idle_us
+        self.now_us.saturating_sub(self.flows[place].seen_us) > self.timeouts.idle_us
     }
 
     /// Whether a packet of the same ends belongs to another flow.
     fn is_over(&self, place: u32, packet: &Packet) -> bool {
-        let flow = &self.flows[place as usize];
+        let flow = &self.flows[place];
         if packet.time_us.saturating_sub(flow.start_us) > self.timeouts.active_us {
             return true;
         }
@@ -185,62 +173,10 @@ impl Assembler {
         opens && (finished || any(TcpFlags::RST))
     }
 
-    fn begin(&mut self, key: Key, low_began: bool, time_us: i64) -> u32 {
-        let flow = OpenFlow {
-            key,
-            low_began,
-            start_us: time_us,
-            last_us: time_us,
-            seen_us: self.now_us,
-            sent: Side::default(),
-            received: Side::default(),
-            older: NONE,
-            newer: NONE,
-        };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.flows[place as usize] = flow;
-                place
-            }
-            None => {
-                self.flows.push(flow);
-                (self.flows.len() - 1) as u32
-            }
-        };
-        self.places.insert(key, place);
-        place
-    }
-
     fn end(&mut self, place: u32) {
-        self.unlink(place);
-        let flow = self.flows[place as usize];
-        self.places.remove(&flow.key);
-        self.free.push(place);
-        let record = flow.record(&mut self.names);
+        let (key, flow) = self.flows.remove(place);
+        let record = flow.record(&key, &mut self.names);
         self.ready.push_back(record);
-    }
-
-    fn link(&mut self, place: u32) {
-        let older = self.newest;
-        self.flows[place as usize].older = older;
-        self.flows[place as usize].newer = NONE;
-        match older {
-            NONE => self.oldest = place,
-            _ => self.flows[older as usize].newer = place,
-        }
-        self.newest = place;
-    }
-
-    fn unlink(&mut self, place: u32) {
-        let OpenFlow { older, newer, .. } = self.flows[place as usize];
-        match older {
-            NONE => self.oldest = newer,
-            _ => self.flows[older as usize].newer = newer,
-        }
-        match newer {
-            NONE => self.newest = older,
-            _ => self.flows[newer as usize].older = older,
-        }
     }
 }
 
@@ -251,11 +187,15 @@ fn opens_from_low(packet: &Packet, from_low: bool) -> bool {
 }
 
 impl OpenFlow {
-    fn record(&self, names: &mut Interner) -> FlowRecord {
-        let (source, destination) =
-            if self.low_began { (self.key.low, self.key.high) } else { (self.key.high, self.key.low) };
-        let v4 = |address: u128| (!self.key.ipv6).then_some(address as u32);
-        let protocol = Some(Protocol(self.key.protocol));
+    fn new(low_began: bool, time_us: i64) -> Self {
+        let (sent, received) = (Side::default(), Side::default());
+        Self { low_began, start_us: time_us, last_us: time_us, seen_us: time_us, sent, received }
+    }
+
+    fn record(&self, key: &Key, names: &mut Interner) -> FlowRecord {
+        let (source, destination) = if self.low_began { (key.low, key.high) } else { (key.high, key.low) };
+        let v4 = |address: u128| (!key.ipv6).then_some(address as u32);
+        let protocol = Some(Protocol(key.protocol));
         let port = |port: u16| has_ports(protocol).then_some(port);
         let volume = |side: &Side| Volume {
             packets: Some(side.packets),
@@ -273,7 +213,7 @@ impl OpenFlow {
             duration_us: Some(self.last_us.abs_diff(self.start_us)),
             source: v4(source.0),
             destination: v4(destination.0),
-            ipv6: self.key.ipv6,
+            ipv6: key.ipv6,
             source_port: port(source.1),
             destination_port: port(destination.1),
             protocol,

@@ -102,6 +102,12 @@ pub enum FileProblem {
         /// What is wrong.
         problem: NpzProblem,
     },
+    /// The files of nfcapd, which the reader leaves to nfdump.
+    #[error(
+        "is a file of nfcapd, whose format is nfdump's own; record the exports instead (`tcpdump -s 0 -w FILE udp \
+         port 2055`), or run `nfdump -r FILE -o csv` and read that with a map"
+    )]
+    Nfcapd,
     /// No row at all.
     #[error("holds no rows; fetch it again, or name another file")]
     Empty,
@@ -182,6 +188,14 @@ pub enum ByteProblem {
     /// A block that makes no sense.
     #[error("a block cannot be read ({0}); the file is damaged here, fetch it again")]
     Block(String),
+    /// A message of NetFlow or IPFIX that makes no sense.
+    #[error(
+        "this NetFlow or IPFIX message cannot be read ({0}); fetch the file again, or check the exporter"
+    )]
+    Export(String),
+    /// What is no NetFlow v5, v9 or IPFIX.
+    #[error("version {0} of NetFlow is not supported, or no message begins here; export v5, v9 or IPFIX")]
+    ExportVersion(u16),
     /// A link type that is not supported.
     #[error("link type {0} is not supported; capture on Ethernet, Linux cooked, loopback or raw IP")]
     LinkType(i32),

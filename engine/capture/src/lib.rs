@@ -6,8 +6,8 @@
 //!   and CICIDS2017 are built in), [`read_csv`] turns the file into [`Records`], as [`read_npz`] does for arrays; an
 //!   [`Encoder`] learns a schema from training rows and makes [`phalanx_core::FlowBatch`]es; [`load`] does all of it
 //!   for a training and a replay file.
-//! - Flows: a [`FlowReader`] iterates over the [`FlowRecord`]s of a Zeek log, Suricata EVE, Argus binetflow, pcap or
-//!   pcapng file, told apart by their first bytes; a [`FlowEncoder`] gives them all the same features; [`load_flows`]
+//! - Flows: a [`FlowReader`] iterates over the [`FlowRecord`]s of a Zeek log, Suricata EVE, Argus binetflow, NetFlow,
+//!   IPFIX, pcap or pcapng file, told apart by their first bytes; a [`FlowEncoder`] gives them all the same features; [`load_flows`]
 //!   does both for a fleet.
 //!
 //! A [`Partition`] says which agent sees which row or flow, [`inspect`] what is in a file, [`convert`] writes it as
@@ -70,6 +70,7 @@ mod dataset;
 mod encoder;
 mod error;
 mod eve;
+mod export;
 mod features;
 mod field;
 mod flow;
@@ -84,6 +85,7 @@ mod number;
 mod partition;
 mod pcap;
 mod reader;
+mod recency;
 mod records;
 mod tally;
 mod time;

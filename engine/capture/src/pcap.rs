@@ -1,4 +1,4 @@
-//! Packets: pcap and pcapng, taken apart and handed to the [assembler](crate::assemble).
+//! Packets: pcap and pcapng, taken apart and handed to the [assembler](crate::assemble), or to whoever reads frames.
 //!
 //! Blocks are read by `pcap-parser` through a buffer of fixed size, packets are taken apart by `etherparse`, which
 //! also takes packets that the capture has cut short. A malformed packet is traffic rather than damage: it is left
@@ -29,20 +29,60 @@ const INTERFACES_MAX: usize = 4096;
 
 /// A packet file, read as flows.
 pub(crate) struct Pcap<'a> {
-    file: PathBuf,
-    reader: Box<dyn PcapReaderIterator + 'a>,
-    failure: Rc<RefCell<Option<io::Error>>>,
-    decoder: Decoder,
+    packets: PacketFile<'a>,
     assembler: Assembler,
     ended: bool,
 }
 
 impl<'a> Pcap<'a> {
-    pub(crate) fn new(
-        transport: Transport<'a>,
-        file: &Path,
-        timeouts: FlowTimeouts,
-    ) -> Result<Self, CaptureError> {
+    pub(crate) fn new(packets: PacketFile<'a>, timeouts: FlowTimeouts) -> Self {
+        Self { packets, assembler: Assembler::new(timeouts), ended: false }
+    }
+
+    pub(crate) fn next(&mut self, tally: &mut Tally) -> Result<Option<FlowRecord>, CaptureError> {
+        loop {
+            if let Some(flow) = self.assembler.ended() {
+                return Ok(Some(flow));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.packets.next(tally, take_apart) {
+                Ok(Some(packet)) => self.assembler.add(&packet, tally),
+                Ok(None) => {
+                    self.ended = true;
+                    self.assembler.finish();
+                }
+                Err(error) => {
+                    // What was captured up to here is still good, should the caller go on.
+                    self.ended = true;
+                    self.assembler.finish();
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// A captured frame.
+pub(crate) struct Frame<'a> {
+    data: &'a [u8],
+    link: Linktype,
+    pub(crate) time_us: i64,
+    /// Of the frame's block in the file.
+    pub(crate) offset: u64,
+}
+
+/// A packet file, read frame by frame.
+pub(crate) struct PacketFile<'a> {
+    file: PathBuf,
+    reader: Box<dyn PcapReaderIterator + 'a>,
+    failure: Rc<RefCell<Option<io::Error>>>,
+    decoder: Decoder,
+}
+
+impl<'a> PacketFile<'a> {
+    pub(crate) fn new(transport: Transport<'a>, file: &Path) -> Result<Self, CaptureError> {
         let is_ng = transport.head().starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]);
         let failure = Rc::new(RefCell::new(None));
         let source = Source { transport, failure: Rc::clone(&failure) };
@@ -58,48 +98,42 @@ impl<'a> Pcap<'a> {
             };
             CaptureError::Byte { file: file.to_owned(), offset: 0, problem }
         })?;
-        let (decoder, assembler) = (Decoder::default(), Assembler::new(timeouts));
-        Ok(Self { file: file.to_owned(), reader, failure, decoder, assembler, ended: false })
+        Ok(Self { file: file.to_owned(), reader, failure, decoder: Decoder::default() })
     }
 
-    pub(crate) fn next(&mut self, tally: &mut Tally) -> Result<Option<FlowRecord>, CaptureError> {
+    /// What `take` makes of the next frame that it makes anything of; `None` at the end.
+    pub(crate) fn next<T>(
+        &mut self,
+        tally: &mut Tally,
+        mut take: impl FnMut(&Frame<'_>, &mut Tally) -> Option<T>,
+    ) -> Result<Option<T>, CaptureError> {
         loop {
-            if let Some(flow) = self.assembler.ended() {
-                return Ok(Some(flow));
-            }
-            if self.ended {
-                return Ok(None);
-            }
+            let offset = self.reader.consumed() as u64;
             let problem = match self.reader.next() {
                 Ok((length, block)) => {
-                    let decoded = self.decoder.decode(&block, tally);
+                    let taken = match self.decoder.decode(&block, offset, tally) {
+                        Ok(frame) => Ok(frame.and_then(|frame| take(&frame, tally))),
+                        Err(problem) => Err(problem),
+                    };
                     drop(block);
-                    match decoded {
-                        Ok(packet) => {
+                    match taken {
+                        Ok(taken) => {
                             self.reader.consume(length);
-                            if let Some(packet) = packet {
-                                self.assembler.add(&packet, tally);
+                            match taken {
+                                Some(taken) => return Ok(Some(taken)),
+                                None => continue,
                             }
-                            continue;
                         }
                         Err(problem) => problem,
                     }
                 }
-                Err(PcapError::Eof) => {
-                    self.ended = true;
-                    self.assembler.finish();
-                    continue;
-                }
+                Err(PcapError::Eof) => return Ok(None),
                 Err(PcapError::Incomplete(_)) => match self.refill() {
                     Ok(()) => continue,
                     Err(problem) => problem,
                 },
                 Err(error) => problem(&error),
             };
-            // What was captured up to here is still good, should the caller go on.
-            self.ended = true;
-            self.assembler.finish();
-            let offset = self.reader.consumed() as u64;
             return Err(CaptureError::Byte { file: self.file.clone(), offset, problem });
         }
     }
@@ -164,11 +198,12 @@ struct Interface {
 }
 
 impl Decoder {
-    fn decode(
+    fn decode<'b>(
         &mut self,
-        block: &PcapBlockOwned<'_>,
+        block: &'b PcapBlockOwned<'_>,
+        offset: u64,
         tally: &mut Tally,
-    ) -> Result<Option<Packet>, ByteProblem> {
+    ) -> Result<Option<Frame<'b>>, ByteProblem> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
                 if !is_supported(header.network) {
@@ -183,7 +218,7 @@ impl Decoder {
                 let micros = if self.nanoseconds { fraction / 1000 } else { fraction };
                 let time_us = i64::from(block.ts_sec) * 1_000_000 + micros;
                 let captured = block.data.len().min(block.caplen as usize);
-                Ok(take_apart(&block.data[..captured], self.link, time_us, tally))
+                Ok(Some(Frame { data: &block.data[..captured], link: self.link, time_us, offset }))
             }
             PcapBlockOwned::NG(Block::SectionHeader(_)) => {
                 self.interfaces.clear();
@@ -207,7 +242,8 @@ impl Decoder {
                 }
                 let units = u64::from(block.ts_high) << 32 | u64::from(block.ts_low);
                 let captured = block.data.len().min(block.caplen as usize);
-                Ok(take_apart(&block.data[..captured], interface.link, interface.time_us(units), tally))
+                let (link, time_us) = (interface.link, interface.time_us(units));
+                Ok(Some(Frame { data: &block.data[..captured], link, time_us, offset }))
             }
             PcapBlockOwned::NG(Block::SimplePacket(_)) => {
                 tally.leave_out("packets without a time");
@@ -231,23 +267,31 @@ fn is_supported(link: Linktype) -> bool {
     matches!(link.0, 0 | 1 | 12 | 14 | 101 | 108 | 113 | 228 | 229 | 276)
 }
 
-fn take_apart(data: &[u8], link: Linktype, time_us: i64, tally: &mut Tally) -> Option<Packet> {
-    let ether_type = |at: usize| data.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
-    let sliced = match link.0 {
-        1 => LaxSlicedPacket::from_ethernet(data).ok(),
-        113 => ether_type(14).map(|kind| LaxSlicedPacket::from_ether_type(EtherType(kind), &data[16..])),
-        276 if data.len() >= 20 => {
-            ether_type(0).map(|kind| LaxSlicedPacket::from_ether_type(EtherType(kind), &data[20..]))
+impl<'a> Frame<'a> {
+    /// Its headers; `None` if they make no sense.
+    pub(crate) fn sliced(&self) -> Option<LaxSlicedPacket<'a>> {
+        let data = self.data;
+        let ether_type =
+            |at: usize| data.get(at..at + 2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+        match self.link.0 {
+            1 => LaxSlicedPacket::from_ethernet(data).ok(),
+            113 => ether_type(14).map(|kind| LaxSlicedPacket::from_ether_type(EtherType(kind), &data[16..])),
+            276 if data.len() >= 20 => {
+                ether_type(0).map(|kind| LaxSlicedPacket::from_ether_type(EtherType(kind), &data[20..]))
+            }
+            276 => None,
+            0 | 108 => data.get(4..).and_then(|ip| LaxSlicedPacket::from_ip(ip).ok()),
+            _ => LaxSlicedPacket::from_ip(data).ok(),
         }
-        276 => None,
-        0 | 108 => data.get(4..).and_then(|ip| LaxSlicedPacket::from_ip(ip).ok()),
-        _ => LaxSlicedPacket::from_ip(data).ok(),
-    };
-    let Some(sliced) = sliced else {
+    }
+}
+
+fn take_apart(frame: &Frame<'_>, tally: &mut Tally) -> Option<Packet> {
+    let Some(sliced) = frame.sliced() else {
         tally.leave_out("malformed packets");
         return None;
     };
-    let mut packet = Packet { time_us, ..Packet::default() };
+    let mut packet = Packet { time_us: frame.time_us, ..Packet::default() };
     let transport_bytes = match &sliced.net {
         Some(LaxNetSlice::Ipv4(ip)) => {
             let header = ip.header();
@@ -318,7 +362,7 @@ fn take_apart(data: &[u8], link: Linktype, time_us: i64, tally: &mut Tally) -> O
 }
 
 /// One number for an ICMP question and its answer; other messages have one each.
-fn question(kind: u8, code: u8, ipv6: bool) -> u16 {
+pub(crate) fn question(kind: u8, code: u8, ipv6: bool) -> u16 {
     let asked = match (kind, ipv6) {
         (0 | 8, false) => 8,
         (9 | 10, false) => 10,

@@ -13,8 +13,9 @@ use crate::{
     LineProblem, Tally, Transport,
     binetflow::Binetflow,
     eve::Eve,
+    export::{Export, is_export_capture, looks_like_export},
     line::{LINE_BYTES_MAX, Lines},
-    pcap::Pcap,
+    pcap::{PacketFile, Pcap},
     zeek::Zeek,
 };
 
@@ -29,6 +30,8 @@ pub enum Format {
     Eve,
     /// Argus flows with a header.
     Binetflow,
+    /// NetFlow v5, v9 or IPFIX: messages one after the other, or packets to a collector in pcap or pcapng.
+    Netflow,
     /// Packets: pcap or pcapng.
     Pcap,
     /// NumPy archive of feature rows: no flows, read by [`crate::read_npz`].
@@ -39,15 +42,11 @@ impl Format {
     /// The format of a file that starts (unpacked) with these bytes; `None` for any other, CSV among them.
     #[must_use]
     pub fn detect(head: &[u8]) -> Option<Self> {
-        const PACKETS: [[u8; 4]; 5] = [
-            [0xd4, 0xc3, 0xb2, 0xa1],
-            [0xa1, 0xb2, 0xc3, 0xd4],
-            [0x4d, 0x3c, 0xb2, 0xa1],
-            [0xa1, 0xb2, 0x3c, 0x4d],
-            [0x0a, 0x0d, 0x0d, 0x0a],
-        ];
-        if PACKETS.iter().any(|magic| head.starts_with(magic)) {
-            return Some(Self::Pcap);
+        if Self::is_packets(head) {
+            return Some(if is_export_capture(head) { Self::Netflow } else { Self::Pcap });
+        }
+        if looks_like_export(head) {
+            return Some(Self::Netflow);
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Some(Self::Npz);
@@ -73,6 +72,18 @@ impl Format {
         }
     }
 
+    /// Whether a file that starts like this is pcap or pcapng.
+    pub(crate) fn is_packets(head: &[u8]) -> bool {
+        const PACKETS: [[u8; 4]; 5] = [
+            [0xd4, 0xc3, 0xb2, 0xa1],
+            [0xa1, 0xb2, 0xc3, 0xd4],
+            [0x4d, 0x3c, 0xb2, 0xa1],
+            [0xa1, 0xb2, 0x3c, 0x4d],
+            [0x0a, 0x0d, 0x0d, 0x0a],
+        ];
+        PACKETS.iter().any(|magic| head.starts_with(magic))
+    }
+
     /// What to call the format.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -81,6 +92,7 @@ impl Format {
             Self::ZeekJson => "Zeek JSON",
             Self::Eve => "Suricata EVE",
             Self::Binetflow => "Argus binetflow",
+            Self::Netflow => "NetFlow/IPFIX",
             Self::Pcap => "pcap",
             Self::Npz => "npz",
         }
@@ -98,8 +110,11 @@ pub struct ReadOptions {
     pub eve_events: EveEvents,
     /// Whether Zeek logs other than conn are read too: their records are events, with the fields that they have.
     pub any_zeek_log: bool,
-    /// When packets begin another flow.
+    /// When packets, or records of exports, begin another flow.
     pub timeouts: FlowTimeouts,
+    /// Whether exporters are known to watch both directions, so that one that they do not report was silent; else it
+    /// is not known. Does not hold for exporters that sample.
+    pub exports_both_ways: bool,
 }
 
 /// The flows of a file, in its order, in bounded memory. After an error the iterator ends.
@@ -130,6 +145,7 @@ enum Source<'a> {
     Zeek(Zeek<'a>),
     Eve(Eve<'a>),
     Binetflow(Binetflow<'a>),
+    Export(Box<Export<'a>>),
     Pcap(Box<Pcap<'a>>),
 }
 
@@ -153,6 +169,12 @@ impl<'a> FlowReader<'a> {
     fn over(transport: Transport<'a>, file: &Path, options: &ReadOptions) -> Result<Self, CaptureError> {
         let fail = |problem| CaptureError::File { file: file.to_owned(), problem };
         let detected = Format::detect(transport.head());
+        // Its magic number, 0xa50c, in the order of bytes of almost every machine.
+        if transport.head().starts_with(&[0x0c, 0xa5])
+            && matches!(options.format, None | Some(Format::Netflow))
+        {
+            return Err(fail(FileProblem::Nfcapd));
+        }
         let format = options.format.or(detected).ok_or_else(|| fail(FileProblem::UnknownFormat))?;
         let compression = transport.compression();
         let lines = |transport| Lines::over(transport, file, LINE_BYTES_MAX);
@@ -163,7 +185,14 @@ impl<'a> FlowReader<'a> {
             }
             Format::Eve => Source::Eve(Eve::new(lines(transport), options.eve_events)),
             Format::Binetflow => Source::Binetflow(Binetflow::new(lines(transport))),
-            Format::Pcap => Source::Pcap(Box::new(Pcap::new(transport, file, options.timeouts)?)),
+            Format::Netflow => {
+                let both_ways = options.exports_both_ways;
+                Source::Export(Box::new(Export::new(transport, file, options.timeouts, both_ways)?))
+            }
+            Format::Pcap => {
+                let packets = PacketFile::new(transport, file)?;
+                Source::Pcap(Box::new(Pcap::new(packets, options.timeouts)))
+            }
             Format::Npz => {
                 return Err(fail(FileProblem::OtherFormat { found: "an npz archive", wanted: "flows" }));
             }
@@ -209,6 +238,7 @@ impl<'a> FlowReader<'a> {
                 Source::Zeek(zeek) => zeek.next(tally),
                 Source::Eve(eve) => eve.next(tally),
                 Source::Binetflow(binetflow) => binetflow.next(tally),
+                Source::Export(export) => export.next(tally),
                 Source::Pcap(pcap) => pcap.next(tally),
             };
             let error = match read {

@@ -29,18 +29,36 @@ pub struct Tally {
     pub skipped_first: Vec<String>,
     /// What the file holds besides flows, by kind: other events, packets without IP, fragments.
     pub left_out: BTreeMap<String, u64>,
+    /// Export records of exporters that look at one packet in so many, by that number: their counters are those of
+    /// the packets looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sampled: BTreeMap<u32, u64>,
 }
 
 impl Tally {
     /// Counts something that is no flow. Kinds come from files, so beyond 64 of them they are lumped together.
     pub(crate) fn leave_out(&mut self, kind: &str) {
+        self.leave_out_many(kind, 1);
+    }
+
+    /// Counts so many of a kind.
+    pub(crate) fn leave_out_many(&mut self, kind: &str, many: u64) {
+        if many == 0 {
+            return;
+        }
         if let Some(count) = self.left_out.get_mut(kind) {
-            *count += 1;
+            *count += many;
             return;
         }
         let kind: String =
             if self.left_out.len() < 64 { kind.chars().take(40).collect() } else { "other".to_owned() };
-        *self.left_out.entry(kind).or_default() += 1;
+        *self.left_out.entry(kind).or_default() += many;
+    }
+
+    /// Counts a record of sampled packets. Beyond 64 rates the others are counted under 0.
+    pub(crate) fn sampled(&mut self, one_in: u32) {
+        let known = self.sampled.len() < 64 || self.sampled.contains_key(&one_in);
+        *self.sampled.entry(if known { one_in } else { 0 }).or_default() += 1;
     }
 
     pub(crate) fn skip(&mut self, message: &impl ToString) {

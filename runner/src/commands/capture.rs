@@ -64,7 +64,7 @@ pub struct ConvertArgs {
 /// Which file, and how to read it.
 #[derive(Debug, Args)]
 struct InputArgs {
-    /// Zeek, EVE, binetflow, pcap, npz, or CSV with --map; perhaps packed (gzip, zstd)
+    /// Zeek, EVE, binetflow, NetFlow, IPFIX, pcap, npz, or CSV with --map; perhaps packed (gzip, zstd)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Read as CSV with these columns: nsl_kdd, unsw_nb15, … or a map file
@@ -79,6 +79,9 @@ struct InputArgs {
     /// Read Zeek logs other than conn too, as far as their records go
     #[arg(long, conflicts_with = "map")]
     any_zeek_log: bool,
+    /// NetFlow and IPFIX: the exporter watches both directions, so one that it does not report was silent
+    #[arg(long, conflicts_with = "map")]
+    both_ways: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,6 +90,8 @@ enum FormatName {
     ZeekJson,
     Eve,
     Binetflow,
+    /// NetFlow v5, v9 or IPFIX, as messages or as packets to a collector
+    Netflow,
     Pcap,
     Npz,
 }
@@ -184,6 +189,7 @@ impl InputArgs {
             format: self.format.map(FormatName::format),
             lenience: self.lenient.map_or(Lenience::Strict, Lenience::SkipUpTo),
             any_zeek_log: self.any_zeek_log,
+            exports_both_ways: self.both_ways,
             ..ReadOptions::default()
         };
         let map = self.map.as_deref().map(named_map).transpose()?;
@@ -212,6 +218,7 @@ impl FormatName {
             Self::ZeekJson => Format::ZeekJson,
             Self::Eve => Format::Eve,
             Self::Binetflow => Format::Binetflow,
+            Self::Netflow => Format::Netflow,
             Self::Pcap => Format::Pcap,
             Self::Npz => Format::Npz,
         }
@@ -287,6 +294,14 @@ fn report(file: &Path, found: &Inspection, style: Style) -> String {
         fact("from", &format!("{}  seconds since 1970-01-01 UTC", seconds(first)));
         fact("to", &seconds(last));
         fact("span", &span(last.saturating_sub(first)));
+    }
+    for (one_in, records) in &found.tally.sampled {
+        let rate = if *one_in == 0 {
+            "at other rates".to_owned()
+        } else {
+            format!("1 in {} packets", count(u64::from(*one_in)))
+        };
+        fact("sampled", &format!("{rate} ({} records): counters are of these alone", count(*records)));
     }
 
     let labels: Vec<(&str, u64)> = found.labels.iter().map(|(name, n)| (name.as_str(), *n)).collect();

@@ -1,5 +1,7 @@
 //! Flows written as each sensor would write them, and packets for them.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use phalanx_capture::{CaptureError, FlowReader, FlowRecord, FlowState, ReadOptions, Tally};
 use phalanx_core::Protocol;
 
@@ -91,7 +93,7 @@ pub(crate) fn zeek_json(flows: &[FlowRecord]) -> String {
 }
 
 /// Flags of both sides that make the state.
-fn flags(flow: &FlowRecord) -> (u8, u8) {
+pub(crate) fn flags(flow: &FlowRecord) -> (u8, u8) {
     match flow.state.unwrap() {
         FlowState::Unanswered => (0x02, 0x00),
         FlowState::Rejected => (0x02, 0x14),

@@ -261,7 +261,7 @@ pub struct Capture {
     /// The file to replay, `.gz` and `.zst` read directly: every record once, in file order, spread evenly over the
     /// ticks. With `files`, the folder that holds them.
     pub path: String,
-    /// Logs of flows in that folder (Zeek, Suricata EVE, Argus, pcap, told apart by their first bytes): every flow is
+    /// Logs of flows in that folder (Zeek, Suricata EVE, Argus, NetFlow, IPFIX, pcap, told apart by their first bytes): every flow is
     /// replayed once, by its start, with the span of all of them divided equally over the ticks. An agent learns from
     /// every second benign flow of its own, which is then not replayed; flows labelled as background are left out.
     /// `train` and `map` are not used.
