@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CaptureError, CaptureMap, Compression, FlowReader, FlowRecord, Format, LabelClass, Lenience, ReadOptions,
-    Records, Tally, Transport, key::protocol_name, read_csv_with, read_npz, transport::open_file,
+    Records, Tally, Transport, key::protocol_name, mapped_csv::read_csv_over, read_npz,
 };
 
 /// Sources that are counted at a time; with more of them in a file the counts are lower bounds.
@@ -111,7 +111,7 @@ pub enum Opened {
 }
 
 impl Opened {
-    /// Opens a file; rows are read whole.
+    /// Opens a file once, so that it may be a pipe (npz apart); rows are read whole.
     ///
     /// # Errors
     /// Whatever stops a reader of that file.
@@ -119,7 +119,7 @@ impl Opened {
         let transport = Transport::open(path)?;
         let compression = transport.compression();
         if let Some(map) = &options.map {
-            let (records, tally) = read_csv_with(open_file(path)?, path, map, options.read.lenience)?;
+            let (records, tally) = read_csv_over(transport, path, map, options.read.lenience)?;
             let format = format!("CSV by map {}", map.name);
             return Ok(Self::Records { format, compression, records: Box::new(records), tally });
         }
@@ -129,7 +129,7 @@ impl Opened {
             let tally = Tally { records: records.rows() as u64, ..Tally::default() };
             return Ok(Self::Records { format: Format::Npz.name().to_owned(), compression, records, tally });
         }
-        Ok(Self::Flows(Box::new(FlowReader::open(path, &options.read)?)))
+        Ok(Self::Flows(Box::new(FlowReader::over(transport, path, &options.read)?)))
     }
 }
 

@@ -9,7 +9,7 @@ use phalanx_core::{Feature, FlowKey};
 
 use crate::{
     CaptureError, CaptureMap, CellProblem, ColumnKind, EmptyNumber, FileProblem, Lenience, LineProblem,
-    NotFinite, Records, Tally, UnknownProtocol,
+    NotFinite, Records, Tally, Transport, UnknownProtocol,
     error::shown,
     field::{Field, bytes, split},
     key::{Port, protocol, protocol_named, remote},
@@ -59,6 +59,17 @@ pub fn read_csv_with(
 ) -> Result<(Records, Tally), CaptureError> {
     map.check()?;
     parse(Lines::new(reader, name, LIMITS.line_bytes)?, map, LIMITS, lenience)
+}
+
+/// Reads CSV of a file that is open already.
+pub(crate) fn read_csv_over(
+    transport: Transport<'_>,
+    name: &Path,
+    map: &CaptureMap,
+    lenience: Lenience,
+) -> Result<(Records, Tally), CaptureError> {
+    map.check()?;
+    parse(Lines::over(transport, name, LIMITS.line_bytes), map, LIMITS, lenience)
 }
 
 fn parse(

@@ -166,7 +166,11 @@ impl<'a> FlowReader<'a> {
         Self::over(Transport::new(reader, name)?, name, options)
     }
 
-    fn over(transport: Transport<'a>, file: &Path, options: &ReadOptions) -> Result<Self, CaptureError> {
+    pub(crate) fn over(
+        transport: Transport<'a>,
+        file: &Path,
+        options: &ReadOptions,
+    ) -> Result<Self, CaptureError> {
         let fail = |problem| CaptureError::File { file: file.to_owned(), problem };
         let detected = Format::detect(transport.head());
         // Its magic number, 0xa50c, in the order of bytes of almost every machine.

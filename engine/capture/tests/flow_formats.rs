@@ -337,3 +337,29 @@ fn the_same_shards_of_real_flows() {
     assert!(uneven.iter().max() > even.iter().max(), "{uneven:?} {even:?}");
     assert!(even.iter().all(|count| (1_380..1_450).contains(count)), "{even:?}");
 }
+
+/// What another program writes can be looked into and converted as it comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_are_files() {
+    use std::os::fd::AsRawFd;
+
+    let through_pipe = |bytes: Vec<u8>, map: Option<CaptureMap>| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+        let writing = std::thread::spawn(move || writer.write_all(&bytes));
+        let found = inspect(path.as_ref(), &InspectOptions { map, ..InspectOptions::default() }).unwrap();
+        writing.join().unwrap().unwrap();
+        found
+    };
+    let flows: Vec<FlowRecord> = strict(&pcap(&TALK, false, false)).into_iter().cycle().take(3_000).collect();
+    let text = zeek_tsv(&flows).into_bytes();
+    assert_eq!(through_pipe(text.clone(), None).rows, 3_000);
+    let packed = through_pipe(gzip(&text), None);
+    assert_eq!((packed.rows, packed.compression), (3_000, Compression::Gzip));
+    let map =
+        CaptureMap::from_ron("(name: \"mine\", header: true, columns: [(\"n\", Numeric(unit: Count))])")
+            .unwrap();
+    let rows: String = (0..9_000).map(|n| format!("{n}\n")).collect();
+    assert_eq!(through_pipe(format!("n\n{rows}").into_bytes(), Some(map)).rows, 9_000);
+}
