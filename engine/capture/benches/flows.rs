@@ -117,6 +117,27 @@ fn pcap(packets: usize) -> Vec<u8> {
     file
 }
 
+/// NetFlow v5 of one direction each, thirty records a message.
+fn netflow_v5() -> Vec<u8> {
+    let mut stream = stream();
+    let mut file = Vec::new();
+    for message in 0..RECORDS.div_ceil(30) as u32 {
+        let records = (RECORDS as u32 - message * 30).min(30);
+        file.extend([0, 5, 0, records as u8]);
+        [100_000 + message, 1_600_000_000, 1, message, 0]
+            .iter()
+            .for_each(|word: &u32| file.extend(word.to_be_bytes()));
+        for record in 0..records {
+            file.extend([10, 0, stream.below(256) as u8, stream.below(256) as u8]);
+            file.extend([192, 168, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+            [7, 4_000, 50_000 + record, 51_000].iter().for_each(|word: &u32| file.extend(word.to_be_bytes()));
+            [stream.below(65_536) as u16, 443].iter().for_each(|port| file.extend(port.to_be_bytes()));
+            file.extend([0, 0x1b, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+    file
+}
+
 fn read(bytes: &[u8]) -> usize {
     let reader = FlowReader::new(black_box(bytes), "flows".as_ref(), &ReadOptions::default()).unwrap();
     reader.map(|flow| flow.unwrap()).map(|flow| flow.sent.packets.is_some()).filter(|known| *known).count()
@@ -144,6 +165,11 @@ fn read_eve(bencher: Bencher) {
 #[divan::bench]
 fn read_binetflow(bencher: Bencher) {
     bench(bencher, binetflow().as_bytes());
+}
+
+#[divan::bench]
+fn read_netflow_v5(bencher: Bencher) {
+    bench(bencher, &netflow_v5());
 }
 
 /// Packets a second.

@@ -337,6 +337,25 @@ fn templates_belong_to_an_exporter_and_its_domain() {
     assert_eq!(tally.left_out, [("options records".to_owned(), 1)].into());
 }
 
+#[test]
+fn records_by_application_have_a_client_and_a_server() {
+    let cisco = |number: u16, length: u16| {
+        [(0x8000 | number).to_be_bytes().to_vec(), length.to_be_bytes().to_vec(), vec![0, 0, 0, 9]].concat()
+    };
+    let mut template = vec![1, 44, 0, 6, 0, 4, 0, 1];
+    template.extend([cisco(12_236, 4), cisco(12_237, 4), cisco(12_241, 2)].concat());
+    template.extend([1, 42, 0, 8, 0, 232, 0, 8]);
+    let record = [6, 10, 0, 0, 1, 192, 0, 2, 1, 1, 187, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 16, 0];
+    let (_, file) = ipfix_message(BOOT_US, 1, &[set(2, &template), set(300, &record)]);
+    let (found, _) = strict(&file);
+    assert_eq!((found[0].source, found[0].destination), (Some(0x0a00_0001), Some(0xc000_0201)));
+    assert_eq!((found[0].source_port, found[0].destination_port), (None, Some(443)));
+    assert_eq!(
+        (found[0].sent.packets, found[0].received.ip_bytes, found[0].state),
+        (Some(7), Some(4096), None)
+    );
+}
+
 #[track_caller]
 fn refused(bytes: &[u8], expected: &str) {
     let error = read(bytes, &ReadOptions::default()).expect_err("a bad file").to_string();

@@ -2,7 +2,7 @@
 //!
 //! Numbers are those of the registry "IPFIX Information Elements", of which NetFlow v9's are the first. The reverse
 //! direction of a biflow has the same numbers under the enterprise 29305 (RFC 5103). Of other enterprises only the TCP
-//! flags of YAF are known; what is not known is passed over.
+//! flags of YAF are known, and the ends that Cisco's records by application have; all else is passed over.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,10 @@ use netflow_parser::{
     DataNumber, FieldValue, IpfixField,
     variable_versions::{
         field_value::DurationValue,
-        ipfix::lookup::{IANAIPFixField as Iana, ReverseInformationElement as Reverse, YafIPFixField as Yaf},
+        ipfix::lookup::{
+            CiscoIPFixField as Cisco, IANAIPFixField as Iana, ReverseInformationElement as Reverse,
+            YafIPFixField as Yaf,
+        },
     },
 };
 
@@ -406,6 +409,14 @@ fn ipfix_number(field: IpfixField) -> Option<(u16, Way)> {
             };
             return Some((number, Way::Backward));
         }
+        // The client is the initiator, whose counters these records have under numbers of IANA.
+        IpfixField::Cisco(field) => match field {
+            Cisco::CiscoClientIpv4Address => 8,
+            Cisco::CiscoServerIpv4Address => 12,
+            Cisco::CiscoClientL4Port => 7,
+            Cisco::CiscoServerL4Port => 11,
+            _ => return None,
+        },
         IpfixField::Yaf(field) => match field {
             Yaf::InitialTCPFlags | Yaf::UnionTCPFlags => 6,
             Yaf::ReverseInitialTCPFlags | Yaf::ReverseUnionTCPFlags => return Some((6, Way::Backward)),
