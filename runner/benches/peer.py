@@ -3,7 +3,7 @@
 
     python3 runner/benches/peer.py [--agents 100] [--steps 5] [--rounds 3]
 
-Makes a virtual environment in target/peer (PyPI packages mesa, scikit-learn, numpy, joblib) and builds the runner in
+Makes a virtual environment in target/peer-mesa (PyPI packages mesa, scikit-learn, numpy, joblib) and builds the runner in
 release mode. Both programs run on one thread and in turn, round by round, so that a busy machine slows both. The
 figure is agent-ticks per CPU-second; for the peer without its initialisation (as it reports it), for us with
 everything: process start, first models, ledger, output files.
@@ -23,7 +23,7 @@ PEER = pathlib.Path(os.environ.get("PHALANX_PEER", ROOT.parent / "shared/peers/m
 
 
 def peer_python() -> pathlib.Path:
-    home = ROOT / "target/peer"
+    home = ROOT / "target/peer-mesa"
     python = home / "bin/python"
     if not python.exists():
         venv.create(home, with_pip=True)

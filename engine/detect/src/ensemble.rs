@@ -9,7 +9,8 @@ use crate::detector::{
 use crate::knn::sample;
 use crate::state::{self, Kind, Restore, State};
 use crate::{
-    DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Scaling, StateError,
+    DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Intercept, Scaling,
+    StateError,
 };
 
 /// Parameters of the default [`Ensemble`].
@@ -94,6 +95,7 @@ impl Ensemble {
             level: 0,
             scaling: Scaling::None,
             per_node: false,
+            intercept: Intercept::Box,
             draw: FeatureDraw::Kurtosis,
         };
         let members: Vec<Box<dyn Detector>> = vec![

@@ -31,6 +31,20 @@ pub struct ExtendedForestConfig {
     pub per_node: bool,
     /// How often each feature is drawn.
     pub draw: FeatureDraw,
+    /// Where a cut passes.
+    pub intercept: Intercept,
+}
+
+/// Where the cuts of an [`ExtendedForest`] pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Intercept {
+    /// Through a point drawn uniformly in the box of the node's rows, as in the authors' program. The box is wider than
+    /// the rows, so a cut may leave one side empty: a row that falls there in scoring is isolated at once.
+    Box,
+    /// Uniformly between the smallest and the greatest weighted sum of the node's rows, as in isotree: both sides keep
+    /// a row, and cuts near the ends are as frequent as in the middle.
+    #[default]
+    Projection,
 }
 
 /// Which features the cuts of an [`ExtendedForest`] prefer, among those that vary in a node.
@@ -54,15 +68,15 @@ impl Default for ExtendedForestConfig {
             scaling: Scaling::None,
             per_node: true,
             draw: FeatureDraw::Even,
+            intercept: Intercept::Projection,
         }
     }
 }
 
 /// A fitted extended isolation forest; scores are those of [`crate::IsolationForest`], eq. 2 of Liu et al. 2008.
 ///
-/// A cut draws `level + 1` of the features that vary in its node, standard normal weights for them, and a point
-/// uniformly in the box of the node's rows. The box is wider than the rows, so a cut may leave one side empty, as in
-/// the authors' program: a row that falls there in scoring is isolated at once.
+/// A cut draws `level + 1` of the features that vary in its node, standard normal weights for them, and where it passes
+/// ([`Intercept`]).
 ///
 /// ```
 /// use phalanx_core::{Purpose, Streams, Tick};
@@ -149,6 +163,7 @@ impl ExtendedForest {
             scaled: vec![0.0; sample * width],
             draw: (0..width).map(|feature| config.draw.weight(rows, width, feature)).collect(),
             per_node: config.per_node,
+            intercept: config.intercept,
             ranges: Vec::new(),
             varying: Vec::new(),
             spreads: Vec::new(),
@@ -218,6 +233,7 @@ struct Grower {
     /// Weight of each feature in a draw.
     draw: Vec<f64>,
     per_node: bool,
+    intercept: Intercept,
     /// Ranges of all features in the current node.
     ranges: Vec<(f64, f64)>,
     /// Features that vary there, with their ranges.
@@ -302,7 +318,7 @@ impl Grower {
         self.varying.extend(ranges.map(|(feature, (low, high))| (feature as u32, *low, *high)));
     }
 
-    /// Draws a node's weights and returns the weighted sum of its random point.
+    /// Draws a node's weights and returns the weighted sum at which it is cut.
     fn draw_cut(&mut self, node: usize, members: &[u32], rng: &mut Stream) -> f64 {
         let terms = self.forest.terms;
         let used = terms.min(self.varying.len());
@@ -320,7 +336,9 @@ impl Grower {
             let (feature, low, high) = self.varying[i];
             let weight = rng.normal() as f32;
             self.forest.weights[node * terms + i] = Term { feature, weight };
-            *place = low + (high - low) * rng.uniform();
+            if self.intercept == Intercept::Box {
+                *place = low + (high - low) * rng.uniform();
+            }
         }
         let cut = &mut self.forest.weights[node * terms..][..used];
         if self.per_node && used > 1 {
@@ -338,7 +356,23 @@ impl Grower {
                 term.weight = (f64::from(term.weight) * (least / spread)) as f32;
             }
         }
-        cut.iter().zip(places).fold(0.0, |value, (term, place)| value + f64::from(term.weight) * *place)
+        match self.intercept {
+            Intercept::Box => cut
+                .iter()
+                .zip(places)
+                .fold(0.0, |value, (term, place)| value + f64::from(term.weight) * *place),
+            Intercept::Projection => {
+                let width = self.forest.width;
+                let sums =
+                    members.iter().map(|row| weighted(cut, &self.scaled[*row as usize * width..][..width]));
+                let (low, high) = sums.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), sum| {
+                    (if sum < low { sum } else { low }, if sum > high { sum } else { high })
+                });
+                let value = low + (high - low) * rng.uniform();
+                // Rounding must not send all rows one way.
+                if value < high { value } else { low }
+            }
+        }
     }
 
     /// Place of a weighted draw among the varying features from `start` on.
@@ -427,6 +461,8 @@ state::plain_state!(ExtendedForest, ExtendedForest, "Detector::save");
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use phalanx_core::{Purpose, Streams, Tick};
 
@@ -441,41 +477,57 @@ mod tests {
         scores
     }
 
+    /// No scaling of any kind.
+    fn plain() -> ExtendedForestConfig {
+        ExtendedForestConfig { scaling: Scaling::None, per_node: false, ..ExtendedForestConfig::default() }
+    }
+
     #[test]
     fn level_0_is_the_plain_forest() {
         // Three points on a line, all in every tree: a cut falls left of 1/4 with probability 1/4. See
         // `tests/oracles.rs`; four standard errors of 20,000 trees are 0.014 of a path.
-        let config = ExtendedForestConfig {
-            trees: 20_000,
-            sample: 3,
-            level: 0,
-            scaling: Scaling::None,
-            per_node: false,
-            draw: FeatureDraw::Even,
-        };
         let rows = [0.0, 0.25, 1.0];
         let c = average_path_length(3);
-        let paths: Vec<f64> =
-            scores(&fit(&rows, 1, config).unwrap(), &rows).iter().map(|s| -libm::log2(*s) * c).collect();
-        for (path, expected) in paths.iter().zip([1.75, 2.0, 1.25]) {
-            assert!((path - expected).abs() < 0.014, "{paths:?}");
+        for intercept in [Intercept::Box, Intercept::Projection] {
+            let config = ExtendedForestConfig { trees: 20_000, sample: 3, level: 0, intercept, ..plain() };
+            let paths: Vec<f64> =
+                scores(&fit(&rows, 1, config).unwrap(), &rows).iter().map(|s| -libm::log2(*s) * c).collect();
+            for (path, expected) in paths.iter().zip([1.75, 2.0, 1.25]) {
+                assert!((path - expected).abs() < 0.014, "{intercept:?}: {paths:?}");
+            }
         }
     }
 
     #[test]
     fn oblique_cuts_of_a_square() {
         // Corners of a square: whatever the angle, all four corners are alike.
-        let config = ExtendedForestConfig {
-            trees: 20_000,
-            sample: 4,
-            level: 1,
-            scaling: Scaling::None,
-            per_node: false,
-            draw: FeatureDraw::Even,
-        };
         let rows = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
-        let scores = scores(&fit(&rows, 2, config).unwrap(), &rows);
-        assert!(scores.iter().all(|s| (s - scores[0]).abs() < 0.01), "{scores:?}");
+        for intercept in [Intercept::Box, Intercept::Projection] {
+            let config = ExtendedForestConfig { trees: 20_000, sample: 4, level: 1, intercept, ..plain() };
+            let scores = scores(&fit(&rows, 2, config).unwrap(), &rows);
+            assert!(scores.iter().all(|s| (s - scores[0]).abs() < 0.01), "{intercept:?}: {scores:?}");
+        }
+    }
+
+    #[test]
+    fn between_extreme_sums_both_sides_keep_a_row() {
+        // Through the box of these rows pass cuts that leave all of them on one side; between their sums none does.
+        let rows: Vec<f32> = (0..64).flat_map(|i| [i as f32, i as f32]).collect();
+        let unreached_leaves = |intercept| {
+            let config = ExtendedForestConfig { trees: 50, sample: 64, level: 1, intercept, ..plain() };
+            let forest = fit(&rows, 2, config).unwrap();
+            let scaled: Vec<f64> = rows.iter().map(|x| f64::from(*x)).collect();
+            let mut leaves: BTreeSet<u32> =
+                (0..forest.nodes.len() as u32).filter(|i| forest.nodes[*i as usize].child == *i).collect();
+            for root in &forest.roots {
+                let mut at = [*root; BLOCK];
+                forest.descend(&scaled, &mut at, |node, row| weighted(&forest.weights[node * 2..][..2], row));
+                at.iter().for_each(|leaf| _ = leaves.remove(leaf));
+            }
+            leaves.len()
+        };
+        assert!(unreached_leaves(Intercept::Box) > 0);
+        assert_eq!(unreached_leaves(Intercept::Projection), 0);
     }
 
     #[test]
@@ -493,9 +545,8 @@ mod tests {
             trees: 10_000,
             sample: 200,
             level: 0,
-            scaling: Scaling::None,
-            per_node: false,
             draw: FeatureDraw::Kurtosis,
+            ..plain()
         };
         let forest = fit(&rows, 2, config).unwrap();
         let rare = forest.roots.iter().filter(|root| forest.weights[**root as usize].feature == 1).count();

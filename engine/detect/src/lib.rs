@@ -88,7 +88,7 @@ pub use detector::{DetectError, Detector};
 pub use drift::{Adwin, DriftDetector, PageHinkley, PageHinkleyConfig};
 pub use ecod::Ecod;
 pub use ensemble::{Ensemble, EnsembleConfig};
-pub use extended_forest::{ExtendedForest, ExtendedForestConfig, FeatureDraw};
+pub use extended_forest::{ExtendedForest, ExtendedForestConfig, FeatureDraw, Intercept};
 pub use forest::{FitScratch, ForestConfig, IsolationForest, average_path_length};
 pub use hbos::{Hbos, HbosConfig};
 pub use histogram::ScoreHistogram;

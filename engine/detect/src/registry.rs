@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::{
     Copod, Cusum, CusumConfig, DetectError, Detector, Ecod, Ensemble, EnsembleConfig, Ewma, EwmaConfig,
     ExtendedForest, ExtendedForestConfig, FeatureDraw, FitScratch, ForestConfig, HalfSpaceConfig,
-    HalfSpaceTrees, Hbos, HbosConfig, IsolationForest, Knn, KnnConfig, Loda, LodaConfig, Mahalanobis,
-    MahalanobisConfig, Pca, PcaConfig, RandomCutConfig, RobustRandomCutForest, Scaling, Side,
+    HalfSpaceTrees, Hbos, HbosConfig, Intercept, IsolationForest, Knn, KnnConfig, Loda, LodaConfig,
+    Mahalanobis, MahalanobisConfig, Pca, PcaConfig, RandomCutConfig, RobustRandomCutForest, Scaling, Side,
     StreamingDetector, ZScore,
 };
 
@@ -105,6 +105,7 @@ impl DetectorKind {
             Self::KurtosisForest(ExtendedForestConfig {
                 level: 0,
                 per_node: false,
+                intercept: Intercept::Box,
                 draw: FeatureDraw::Kurtosis,
                 ..extended
             }),
@@ -152,7 +153,7 @@ impl DetectorKind {
             Self::ZScore | Self::Ecod | Self::Copod => &[],
             Self::IsolationForest(_) => &["trees", "sample"],
             Self::ExtendedForest(_) | Self::KurtosisForest(_) => {
-                &["trees", "sample", "level", "scaling", "per_node", "draw"]
+                &["trees", "sample", "level", "scaling", "per_node", "draw", "intercept"]
             }
             Self::Hbos(_) => &["bins", "alpha", "tolerance"],
             Self::Loda(_) => &["cuts", "bins", "scaling"],
@@ -184,6 +185,9 @@ impl DetectorKind {
                 c.per_node = text.parse("true or false")?;
             }
             (Self::ExtendedForest(c) | Self::KurtosisForest(c), "draw") => c.draw = text.draw()?,
+            (Self::ExtendedForest(c) | Self::KurtosisForest(c), "intercept") => {
+                c.intercept = text.intercept()?;
+            }
             (Self::Hbos(c), "bins") => c.bins = text.count()?,
             (Self::Hbos(c), "alpha") => c.alpha = text.number()?,
             (Self::Hbos(c), "tolerance") => c.tolerance = text.number()?,
@@ -351,6 +355,14 @@ impl Text<'_> {
             "even" => Ok(FeatureDraw::Even),
             "kurtosis" => Ok(FeatureDraw::Kurtosis),
             _ => Err(self.error("even or kurtosis")),
+        }
+    }
+
+    fn intercept(self) -> Result<Intercept, DetectError> {
+        match self.value {
+            "box" => Ok(Intercept::Box),
+            "projection" => Ok(Intercept::Projection),
+            _ => Err(self.error("box or projection")),
         }
     }
 }
