@@ -9,7 +9,7 @@ use bevy_ecs::component::Component;
 use phalanx_core::{
     AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
 };
-use phalanx_detect::{DetectError, DriftDetector, Threshold, load_drift};
+use phalanx_detect::{DetectError, DriftDetector, IsolationForest, Threshold, load_drift};
 
 use crate::checkpoint::{Malformed, Reader, Saved, State, Writer, saved, state};
 use crate::scorer::Scorer;
@@ -56,6 +56,8 @@ pub(crate) struct Standby {
     pub(crate) threshold: Threshold,
 }
 
+const WHOLE: &str = "generated and checked flows are finite and as wide as the model";
+
 impl Detector {
     /// Another handle of the same detector; see [`Scorer::share`].
     pub(crate) fn share(&self) -> Self {
@@ -68,15 +70,25 @@ impl Detector {
         }
     }
 
-    /// Begins a tick, and scores its flows.
+    /// Begins a tick, and scores its flows; a forest that is `refreshed` keeps the path sums that the scores come from.
     ///
     /// # Panics
     /// As [`Self::score`].
-    pub(crate) fn observe(&mut self, now: Tick, rows: &[f32], scores: &mut Vec<f64>) {
-        if let Scorer::Hosted(hosted) = &mut self.scorer {
-            hosted.begin(now);
+    pub(crate) fn observe(&mut self, now: Tick, batch: &mut Batch, refreshed: bool) {
+        let Batch { flows, scores, sums, .. } = batch;
+        sums.clear();
+        match &mut self.scorer {
+            Scorer::Forest(forest) if refreshed => {
+                forest.path_sums(flows.features(), sums).expect(WHOLE);
+                scores.clear();
+                scores.extend(sums.iter().map(|sum| forest.score_of(*sum)));
+                self.fell_back = false;
+                return;
+            }
+            Scorer::Hosted(hosted) => hosted.begin(now),
+            _ => {}
         }
-        self.fell_back = !self.score(rows, scores);
+        self.fell_back = !self.score(flows.features(), scores);
     }
 
     /// Scores rows; whether the scorer itself did. A plugin that cannot is answered for by its standby, or else by 0s.
@@ -84,7 +96,6 @@ impl Detector {
     /// # Panics
     /// If the rows are not whole and finite.
     pub(crate) fn score(&self, rows: &[f32], scores: &mut Vec<f64>) -> bool {
-        const WHOLE: &str = "generated and checked flows are finite and as wide as the model";
         match self.scorer.detector().score(rows, scores) {
             Ok(()) => return true,
             Err(DetectError::Unavailable { .. }) => {}
@@ -110,10 +121,46 @@ impl Detector {
 pub(crate) struct Model {
     /// Recent flows.
     pub(crate) window: Window,
+    /// Their path sums in the agent's forest, where only some of its trees are replaced at a time.
+    pub(crate) sums: PathSums,
     /// Watches for a change of the scores, if the scenario asks for it.
     pub(crate) drift: Option<Box<dyn DriftDetector>>,
     /// Flows still to be seen before a model of the time after a change is fitted.
     pub(crate) relearn: u32,
+}
+
+/// Path sums of the rows of a window in the agent's forest, kept from one refresh to the next: they are exact, so that
+/// replaced trees can be taken out and new ones put in.
+#[derive(Debug, Default)]
+pub(crate) struct PathSums {
+    /// By place in the window; of no use unless complete.
+    sums: Vec<u64>,
+    is_complete: bool,
+}
+
+impl PathSums {
+    /// The window has a new row in this place.
+    pub(crate) fn put(&mut self, place: usize, sum: Option<u64>) {
+        let Some(sum) = sum.filter(|_| self.is_complete) else {
+            self.is_complete = false;
+            return;
+        };
+        self.sums.resize(self.sums.len().max(place + 1), 0);
+        self.sums[place] = sum;
+    }
+
+    /// The sums of all rows of the window in the forest, in which all those that were put have been taken.
+    pub(crate) fn of(
+        &mut self,
+        forest: &IsolationForest,
+        window: &Window,
+    ) -> Result<&mut Vec<u64>, DetectError> {
+        if !self.is_complete {
+            forest.path_sums(&window.features, &mut self.sums)?;
+            self.is_complete = true;
+        }
+        Ok(&mut self.sums)
+    }
 }
 
 /// The flows of this tick and what was found in them. Row i of each is flow i.
@@ -123,6 +170,8 @@ pub(crate) struct Batch {
     pub(crate) flows: FlowBatch,
     /// The own detector's scores.
     pub(crate) scores: Vec<f64>,
+    /// The path sums that these come from, if the detector is a forest of which only some trees are replaced at a time.
+    pub(crate) sums: Vec<u64>,
     /// Whether the score is above the threshold.
     pub(crate) flagged: Vec<bool>,
     /// Whether a confirmed indicator matched, and so blocked the flow.
@@ -219,8 +268,9 @@ impl Window {
         Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new(), fine: Vec::new() }
     }
 
-    /// Appends a flow; the oldest goes once the window is full.
-    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey, fine: bool) {
+    /// Appends a flow; the oldest goes once the window is full. Its place.
+    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey, fine: bool) -> usize {
+        let place = self.next;
         if self.keys.len() < self.capacity {
             self.features.extend_from_slice(row);
             self.keys.push(key);
@@ -231,6 +281,7 @@ impl Window {
             self.fine[self.next] = fine;
         }
         self.next = (self.next + 1) % self.capacity;
+        place
     }
 
     /// Flows it holds at most.
@@ -293,17 +344,20 @@ pub(crate) struct Matcher {
 impl Matcher {
     /// Whether the signature speaks of this flow. A signature that names nothing matches nothing without a radius.
     pub(crate) fn matches(self, signature: &Signature, key: &FlowKey, row: &[f32]) -> bool {
-        if !signature.indicator.matches(key) {
-            return false;
-        }
-        match self.radius {
-            None => !signature.indicator.is_empty(),
-            Some(radius) => in_ball(signature, row, radius),
-        }
+        !self.matches_nothing(signature)
+            && signature.indicator.matches(key)
+            && self.radius.is_none_or(|radius| in_ball(signature, row, radius))
+    }
+
+    fn matches_nothing(self, signature: &Signature) -> bool {
+        self.radius.is_none() && signature.indicator.is_empty()
     }
 
     /// How many flows of a window that nothing was found wrong with the signature speaks of.
     pub(crate) fn count_fine(self, signature: &Signature, window: &Window) -> usize {
+        if self.matches_nothing(signature) {
+            return 0;
+        }
         let keys = window.keys.iter().enumerate().filter(|(i, _)| window.fine[*i]);
         keys.filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
     }
@@ -397,7 +451,7 @@ impl Saved for Blocked {
 }
 
 // Attackers that adapt feel in the next tick what was blocked in this one; everything else is overwritten.
-state!(Batch { kept: [blocked], found: [flows, scores, flagged] });
+state!(Batch { kept: [blocked], found: [flows, scores, sums, flagged] });
 
 impl State for Infection {
     fn save_state(&self, out: &mut Writer) {
@@ -444,14 +498,16 @@ impl State for Window {
 
 impl State for Model {
     fn save_state(&self, out: &mut Writer) {
-        let Self { window, drift, relearn } = self;
+        // Path sums are made anew from the window and the forest.
+        let Self { window, sums: _, drift, relearn } = self;
         window.save_state(out);
         drift.as_ref().map(|drift| drift.save()).save(out);
         relearn.save(out);
     }
 
     fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
-        let Self { window, drift, relearn } = self;
+        let Self { window, sums, drift, relearn } = self;
+        *sums = PathSums::default();
         window.restore_state(input)?;
         let saved: Option<Vec<u8>> = Saved::load(input)?;
         if saved.is_some() != drift.is_some() {

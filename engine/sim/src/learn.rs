@@ -10,7 +10,7 @@ use phalanx_detect::{
     Threshold, ThresholdPolicy,
 };
 
-use crate::agent::{Batch, Detector, Standby, Window};
+use crate::agent::{Batch, Detector, PathSums, Standby, Window};
 use crate::plan::Plan;
 use crate::scenario;
 use crate::scorer::Scorer;
@@ -132,7 +132,9 @@ pub(crate) fn follow(detector: &mut Detector, batch: &Batch, learned: &[usize]) 
 }
 
 /// Brings a detector up to date with its window: by replacing the oldest trees of a forest that the scenario wants
-/// refreshed, by setting the threshold of one that learns from every flow anyway, else by fitting anew.
+/// refreshed, by setting the threshold of one that learns from every flow anyway, else by fitting anew. `sums` are kept
+/// where the window is the agent's own.
+#[expect(clippy::too_many_arguments, reason = "as many as a fit takes, what is fitted, and what it keeps")]
 pub(crate) fn renew(
     detector: &mut Detector,
     plan: &Plan,
@@ -140,13 +142,23 @@ pub(crate) fn renew(
     agent: AgentId,
     since: Tick,
     window: &Window,
+    sums: Option<&mut PathSums>,
     scratch: &mut FitScratch,
 ) -> Result<(), DetectError> {
     let (train, held_out) = split(plan, window);
     match (&mut detector.scorer, &plan.scenario.detector) {
         (Scorer::Forest(forest), scenario::Detector::IsolationForest { refresh, .. }) if *refresh > 0 => {
             let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
-            Arc::make_mut(forest).refresh(&train, *refresh, &mut stream, scratch)?;
+            let forest = Arc::make_mut(forest);
+            if let Some(sums) = sums.filter(|_| own_scores_alone(plan)) {
+                let sums = sums.of(forest, window)?;
+                forest.refresh_with_sums(&train, sums, *refresh, &mut stream, scratch)?;
+                let scores: Vec<f64> = sums.iter().map(|sum| forest.score_of(*sum)).collect();
+                detector.threshold = fit_threshold(plan, &scores);
+                detector.since = since;
+                return Ok(());
+            }
+            forest.refresh(&train, *refresh, &mut stream, scratch)?;
         }
         (Scorer::Streaming(_), _) => {}
         (Scorer::Hosted(_), scenario::Detector::Plugin(words)) => {
@@ -193,22 +205,37 @@ fn renew_standby(
 
 /// Sets the scenario's threshold by the scores of the commons, if it is a shared one, else of the agent's own rows.
 fn calibrate(plan: &Plan, commons: &Commons, scorer: &Scorer, own: &[f32]) -> Result<Threshold, DetectError> {
-    let shared = matches!(plan.scenario.threshold, scenario::Threshold::SharedQuantile { .. });
     let mut scores = Vec::new();
-    scorer.detector().score(if shared { &commons.0 } else { own }, &mut scores)?;
-    Ok(plan
-        .threshold
-        .fit(&scores)
-        .expect("scores are finite, there is at least one, and the scenario was checked"))
+    scorer.detector().score(if is_shared(plan) { &commons.0 } else { own }, &mut scores)?;
+    Ok(fit_threshold(plan, &scores))
+}
+
+fn fit_threshold(plan: &Plan, scores: &[f64]) -> Threshold {
+    plan.threshold
+        .fit(scores)
+        .expect("scores are finite, there is at least one, and the scenario was checked")
+}
+
+/// Whether the threshold is set by the scores of the commons.
+fn is_shared(plan: &Plan) -> bool {
+    matches!(plan.scenario.threshold, scenario::Threshold::SharedQuantile { .. })
+}
+
+/// Whether a threshold of this kind keeps its promise only on rows that were not fitted to.
+fn holds_out(plan: &Plan) -> bool {
+    matches!(plan.threshold, ThresholdPolicy::Conformal { .. } | ThresholdPolicy::FalseDiscovery { .. })
+}
+
+/// Whether a threshold is set by the scores of all rows that are fitted to, and no others.
+fn own_scores_alone(plan: &Plan) -> bool {
+    !is_shared(plan) && !holds_out(plan)
 }
 
 /// The rows of a window to fit to and those to calibrate on: all of them for both, but for conformal thresholds, whose
 /// promise needs rows that were not fitted to.
 fn split<'w>(plan: &Plan, window: &'w Window) -> (Cow<'w, [f32]>, Cow<'w, [f32]>) {
     let all = window.features();
-    let conformal =
-        matches!(plan.threshold, ThresholdPolicy::Conformal { .. } | ThresholdPolicy::FalseDiscovery { .. });
-    if !conformal || window.keys().len() < CALIBRATION {
+    if !holds_out(plan) || window.keys().len() < CALIBRATION {
         return (Cow::Borrowed(all), Cow::Borrowed(all));
     }
     let (mut train, mut held_out) = (Vec::new(), Vec::new());

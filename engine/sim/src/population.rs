@@ -12,7 +12,7 @@ use crate::SimError;
 use crate::adversary::{Behaviour, Member, Populations};
 use crate::agent::{
     Batch, Blacklist, Detector, Encounters, Evidence, Host, Identity, Inbox, Infection, Model, Outbox,
-    Region, Window,
+    PathSums, Region, Window,
 };
 use crate::learn::{self, Commons};
 use crate::network::Graph;
@@ -70,7 +70,8 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
         let detector = detector.expect("owners come before those who share with them").map_err(|e| {
             SimError::Traffic(format!("agent {index} cannot learn from its training flows: {e}"))
         })?;
-        let model = Model { window, drift: learn::drift(&plan.scenario), relearn: 0 };
+        let model =
+            Model { window, sums: PathSums::default(), drift: learn::drift(&plan.scenario), relearn: 0 };
         world.spawn((
             (Identity(AgentId(index as u32)), host, region),
             (detector, model, Batch { flows: FlowBatch::new(plan.width), ..Batch::default() }),

@@ -19,6 +19,8 @@ mod path_length;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod program;
 
+use std::ops::Range;
+
 use phalanx_core::{AgentMix, Stream};
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +178,78 @@ impl IsolationForest {
         self.grow(if all { self.config.trees } else { count }, sample, rows, rng, scratch)
     }
 
+    /// As [`Self::refresh`], and brings path sums up to date: those of `rows` in the forest as it was become those in
+    /// the forest as it is, at the price of two walks through each tree that is replaced.
+    ///
+    /// `sums` is what [`Self::path_sums`] gives for `rows`, before and after.
+    ///
+    /// # Errors
+    /// As [`Self::fit`]; the forest and the sums are then unchanged.
+    ///
+    /// # Panics
+    /// If there is not one sum a row.
+    pub fn refresh_with_sums(
+        &mut self,
+        rows: &[f32],
+        sums: &mut Vec<u64>,
+        count: u32,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<(), DetectError> {
+        assert_eq!(rows.len(), sums.len() * self.width, "there is one sum a row");
+        let (first, count, trees) = (self.oldest, count.min(self.config.trees), self.trees());
+        if count as usize == trees || self.check(rows)? != self.sample {
+            self.refresh(rows, count, rng, scratch)?;
+            return self.path_sums(rows, sums);
+        }
+        check_finite(rows, self.width)?;
+        // The trees from the oldest on, which may begin again at the front.
+        let end = first + count as usize;
+        let replaced = [first..end.min(trees), 0..end.saturating_sub(trees)];
+        let add = |forest: &Self, sums: &mut [u64], sign: u64| {
+            for trees in replaced.clone() {
+                let mut sums = sums.iter_mut();
+                forest.sum_paths(trees, rows, |path| {
+                    let sum = sums.next().expect("there is one sum a row");
+                    *sum = sum.wrapping_add(path.wrapping_mul(sign));
+                });
+            }
+        };
+        add(self, sums, u64::MAX);
+        let refreshed = self.refresh(rows, count, rng, scratch);
+        add(self, sums, 1);
+        refreshed
+    }
+
+    /// Clears `sums` and writes the sum of each row's path lengths over all trees, in units of 2^-24 cuts: exact, and so
+    /// the same in whatever order trees are added up.
+    ///
+    /// # Errors
+    /// As [`Detector::score`].
+    pub fn path_sums(&self, rows: &[f32], sums: &mut Vec<u64>) -> Result<(), DetectError> {
+        sums.clear();
+        row_count(rows, self.width)?;
+        check_finite(rows, self.width)?;
+        sums.reserve(rows.len() / self.width);
+        self.sum_paths(0..self.trees(), rows, |sum| sums.push(sum));
+        Ok(())
+    }
+
+    /// The score of a row with this path sum, by eq. 2 of the paper.
+    #[must_use]
+    pub fn score_of(&self, path_sum: u64) -> f64 {
+        // Both sides of the fraction are whole numbers: a path of average length is exactly 1.
+        let average = u64::from(self.average) * self.trees() as u64;
+        let depth = if average > 0 { path_sum as f64 / average as f64 } else { 1.0 };
+        libm::exp2(-depth)
+    }
+
+    fn sum_paths(&self, trees: Range<usize>, rows: &[f32], done: impl FnMut(u64)) {
+        let slots = trees.start << self.height..trees.end << self.height;
+        let (nodes, leaves) = (&self.nodes[slots.clone()], &self.leaves[slots]);
+        descend::path_sums(nodes, leaves, self.height, rows, self.width, done);
+    }
+
     /// Number of trees.
     #[must_use]
     pub fn trees(&self) -> usize {
@@ -289,13 +363,8 @@ impl Detector for IsolationForest {
         scores.clear();
         row_count(rows, self.width)?;
         check_finite(rows, self.width)?;
-        // Both sides of the fraction are whole numbers: a path of average length is exactly 1.
-        let average = u64::from(self.average) * self.trees() as u64;
         scores.reserve(rows.len() / self.width);
-        descend::path_sums(&self.nodes, &self.leaves, self.height, rows, self.width, |sum| {
-            let depth = if average > 0 { sum as f64 / average as f64 } else { 1.0 };
-            scores.push(libm::exp2(-depth));
-        });
+        self.sum_paths(0..self.trees(), rows, |sum| scores.push(self.score_of(sum)));
         Ok(())
     }
 
@@ -418,6 +487,37 @@ mod tests {
         }
         // 4 trees draw 16 of 1000 rows each, few of them twice.
         assert!((55..=64).contains(&drawn), "{drawn} rows were looked at");
+    }
+
+    #[test]
+    fn path_sums_follow_a_refresh() {
+        let (old, new) = (normal(300, 2, 0), normal(300, 2, 1));
+        let config = ForestConfig { trees: 10, sample: 64 };
+        let (mut rng, mut scratch) = (stream(9), FitScratch::default());
+        let mut forest = fit(&old, 2, config).unwrap();
+        let (mut sums, mut expected) = (Vec::new(), Vec::new());
+        forest.path_sums(&new, &mut sums).unwrap();
+        // 4 of 10 trees at a time: the third round begins again at the front. 10 and more replace all.
+        for count in [4, 4, 4, 0, 10, 3, 40] {
+            let mut twin = forest.clone();
+            let mut twin_rng = rng.clone();
+            forest.refresh_with_sums(&new, &mut sums, count, &mut rng, &mut scratch).unwrap();
+            twin.refresh(&new, count, &mut twin_rng, &mut scratch).unwrap();
+            assert_eq!(forest, twin);
+            forest.path_sums(&new, &mut expected).unwrap();
+            assert_eq!(sums, expected, "after {count}");
+        }
+        // Another sample size: all trees are new.
+        sums.truncate(40);
+        forest.refresh_with_sums(&new[..80], &mut sums, 1, &mut rng, &mut scratch).unwrap();
+        forest.path_sums(&new[..80], &mut expected).unwrap();
+        assert_eq!((forest.sample(), &sums), (40, &expected));
+
+        let mut broken = new[..80].to_vec();
+        broken[7] = f32::NAN;
+        let error = DetectError::NotFinite { row: 3, column: 1 };
+        assert_eq!(forest.refresh_with_sums(&broken, &mut sums, 1, &mut rng, &mut scratch), Err(error));
+        assert_eq!(sums, expected);
     }
 
     #[test]

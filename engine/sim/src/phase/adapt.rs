@@ -114,14 +114,20 @@ pub(crate) fn adapt(
             let fresh = model.watch(batch, plan.scenario.model.warm_up_flows.get());
             learnable(batch, inbox, plan.scenario.model.learn_from, fresh, learned);
             for i in &*learned {
-                model.window.push(batch.flows.row(*i), batch.flows.keys()[*i], !batch.flagged[*i]);
+                let Model { window, sums, .. } = &mut **model;
+                let place = window.push(batch.flows.row(*i), batch.flows.keys()[*i], !batch.flagged[*i]);
+                sums.put(place, batch.sums.get(*i).copied());
             }
             learn::follow(detector, batch, learned);
             model.relearn = model.relearn.saturating_sub(learned.len() as u32);
             let changed = fresh && model.relearn == 0;
             if changed || (model.relearn == 0 && due(identity.0)) {
-                let window = pools.get(&identity.0).unwrap_or(&model.window);
-                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), window, scratch)
+                let Model { window, sums, .. } = &mut **model;
+                let (window, sums) = match pools.get(&identity.0) {
+                    Some(pool) => (pool, None),
+                    None => (&*window, Some(sums)),
+                };
+                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), window, sums, scratch)
                     .expect("a window that could be learned from only gains flows");
             } else if matches!(&detector.scorer, Scorer::Hosted(hosted) if !hosted.is_fitted()) {
                 // A plugin that could not learn at first learns as soon as it can be asked.

@@ -11,6 +11,7 @@ use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Ident
 use crate::known::Known;
 use crate::plan::{Now, Plan};
 use crate::population::Owners;
+use crate::scenario;
 
 /// Agents whose flows are scored together where they share models, at least and at most: enough that the rows of one
 /// model fill vectors (from 2,048 rows on forests score three times as fast), few enough for the cache and the threads.
@@ -29,6 +30,8 @@ pub(crate) fn detect(
     mut agents: Query<(&Identity, &mut Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
 ) {
     let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let refreshed =
+        matches!(plan.scenario.detector, scenario::Detector::IsolationForest { refresh: 1.., .. });
     if owners.is_shared() {
         let block = rows.len().div_ceil(8).clamp(BLOCK.0, BLOCK.1);
         rows.par_chunks_mut(block).for_each_init(Together::default, |together, block| {
@@ -38,8 +41,7 @@ pub(crate) fn detect(
     } else {
         rows.par_iter_mut().for_each(|row| {
             let (_, detector, batch, ..) = row;
-            let Batch { flows, scores, .. } = &mut **batch;
-            detector.observe(now.0, flows.features(), scores);
+            detector.observe(now.0, batch, refreshed);
             judge(row, &plan, &known, now.0);
         });
     }
@@ -85,7 +87,7 @@ fn judge(
     now: Tick,
 ) {
     let memory = u64::from(plan.scenario.signature.memory_ticks.get());
-    let Batch { flows, scores, flagged, blocked } = &mut **batch;
+    let Batch { flows, scores, flagged, blocked, .. } = &mut **batch;
     let threshold = detector.threshold_of(!detector.fell_back);
     match threshold {
         Some(threshold) => threshold.flag(scores, flagged),
