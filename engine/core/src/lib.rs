@@ -16,8 +16,10 @@
 //! assert_eq!(a.normal().to_bits(), b.normal().to_bits());
 //! ```
 
+mod alias;
 mod batch;
 mod digest;
+mod elementary;
 mod id;
 pub mod maths;
 mod plugin;
@@ -27,6 +29,7 @@ mod signature;
 mod stream;
 mod vote;
 
+pub use alias::AliasTable;
 pub use batch::{Direction, FlowBatch, FlowKey, Protocol, Truth};
 pub use digest::{AgentMix, Fingerprint, TickDigest, digest128};
 pub use id::{AgentId, Tick};

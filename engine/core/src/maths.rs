@@ -1,4 +1,6 @@
-//! Sums and quantiles whose result does not depend on how work was split.
+//! Sums, quantiles and elementary functions that are the same bits on every machine, however work was split.
+
+pub use crate::elementary::{exp, log1p_all};
 
 /// Length of the runs that [`sum`] adds up by themselves. A constant of the result, not a tuning knob.
 pub const SUM_CHUNK: usize = 256;

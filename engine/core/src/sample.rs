@@ -50,7 +50,7 @@ impl Stream {
     /// `exp(mu + sigma·Z)`: `mu` and `sigma` are those of the logarithm.
     #[inline]
     pub fn log_normal(&mut self, mu: f64, sigma: f64) -> f64 {
-        libm::exp(mu + sigma * self.normal())
+        maths::exp(mu + sigma * self.normal())
     }
 
     /// Exponential of that mean, by inversion.

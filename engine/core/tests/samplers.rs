@@ -1,7 +1,7 @@
 //! Every sampler against its exact distribution: moments within four standard errors, the Kolmogorov–Smirnov
 //! test for continuous ones, Pearson's chi-square for counts. Seeds are fixed, so a failure is a change.
 
-use phalanx_core::{Purpose, Stream, Streams, Tick, maths};
+use phalanx_core::{AliasTable, Purpose, Stream, Streams, Tick, maths};
 use statrs::function::{beta::beta_reg, gamma::gamma_lr, gamma::gamma_ur};
 
 /// A test fails below this p-value. About a hundred are computed, so by chance one run in a hundred would.
@@ -284,6 +284,24 @@ fn zipf() {
             } else {
                 check_discrete(&name, || u64::from(s.zipf(n, exponent)), 1, &probabilities);
             }
+        }
+    }
+}
+
+#[test]
+fn alias_table() {
+    for (i, weights) in [vec![3.0], vec![1.0, 0.0, 2.0], vec![0.1; 50], (1..100).map(f64::from).collect()]
+        .into_iter()
+        .enumerate()
+    {
+        let (table, mut s) = (AliasTable::new(&weights), stream(200 + i as u32));
+        let mut counts = vec![0; weights.len()];
+        (0..DRAWS).for_each(|_| counts[table.draw(&mut s) as usize] += 1);
+        let total = maths::sum(&weights);
+        let probabilities: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+        assert!(counts.iter().zip(&weights).all(|(count, weight)| *weight > 0.0 || *count == 0));
+        if weights.len() > 1 {
+            check_counts(&format!("alias table {i}"), &counts, &probabilities);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::Role;
-use phalanx_core::{Feature, FlowBatch, FlowKey, Schema, Truth, Unit};
+use phalanx_core::{Feature, FlowBatch, FlowKey, Schema, Truth, Unit, maths};
 
 /// A flow as the world makes it. Bytes are those of the payload.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,9 @@ pub(crate) struct RawFlow {
     pub(crate) truth: Truth,
 }
 
-/// Columns that `finish` derives from the whole batch.
+/// Columns that are logarithms of what a flow says by itself.
+const LOGS: [usize; 5] = [0, 1, 2, 3, 5];
+/// Columns that [`finish`] derives from the whole batch.
 const SAME_REMOTE: usize = 7;
 const REMOTE_PORTS: usize = 8;
 const WIDTH: usize = 9;
@@ -47,20 +49,16 @@ pub(crate) fn schema() -> Schema {
 }
 
 impl RawFlow {
-    /// Appends the flow; the context columns stay 0 until [`finish`].
+    /// Appends the flow. Until [`finish`], nothing is a logarithm yet, and the context columns are 0.
     pub(crate) fn push_to(&self, role: Role, flows: &mut FlowBatch) {
         let flag = |x: bool| f32::from(u8::from(x));
-        let log = |x: f64| libm::log1p(x) as f32;
-        let per_packet = (self.sent_bytes + self.received_bytes) / self.packets.max(1.0);
-        let whole = self.packets as usize;
-        let log_packets = if whole as f64 == self.packets { log1p_count(whole) } else { log(self.packets) };
         let row = [
-            log(self.duration_s),
-            log(self.sent_bytes),
-            log(self.received_bytes),
-            log_packets,
+            self.duration_s as f32,
+            self.sent_bytes as f32,
+            self.received_bytes as f32,
+            self.packets as f32,
             flag(!self.answered),
-            log(per_packet),
+            ((self.sent_bytes + self.received_bytes) / self.packets.max(1.0)) as f32,
             flag(!self.key.port.is_some_and(|port| role.ports().contains(&port))),
             0.0,
             0.0,
@@ -74,16 +72,25 @@ impl RawFlow {
 pub(crate) struct Scratch {
     /// Remote and port of every flow, packed so that they sort by remote first, and the flow's row.
     order: Vec<(u64, u32)>,
+    /// The values of [`LOGS`], flow by flow.
+    logs: Vec<f32>,
 }
 
-/// Fills the context columns of a complete batch: how many of its flows share the remote address, and how many
+/// Takes the logarithms of a complete batch, and fills its context columns: how many of its flows share the remote address, and how many
 /// distinct ports that address touches.
 pub(crate) fn finish(flows: &mut FlowBatch, scratch: &mut Scratch) {
-    let order = &mut scratch.order;
+    let Scratch { order, logs } = scratch;
     order.clear();
     order.extend(flows.keys().iter().zip(0..).map(|(key, row)| (packed(key), row)));
     order.sort_unstable();
     let features = flows.features_mut();
+    logs.clear();
+    logs.extend(features.as_chunks::<WIDTH>().0.iter().flat_map(|row| LOGS.map(|column| row[column])));
+    maths::log1p_all(logs);
+    let (rows, logs) = (features.as_chunks_mut::<WIDTH>().0, logs.as_chunks::<{ LOGS.len() }>().0);
+    rows.iter_mut()
+        .zip(logs)
+        .for_each(|(row, logs)| LOGS.iter().zip(logs).for_each(|(at, log)| row[*at] = *log));
     for group in order.chunk_by(|a, b| a.0 >> PORT_BITS == b.0 >> PORT_BITS) {
         let ports = group.chunk_by(|a, b| a.0 == b.0).count();
         let (same, ports) = (log1p_count(group.len()), log1p_count(ports));

@@ -1,6 +1,8 @@
 //! Benign traffic of a host: what its role does, when its users are awake.
 
-use phalanx_core::{Direction, FlowBatch, FlowKey, Protocol, Stream, Truth, Zipf};
+use std::sync::LazyLock;
+
+use phalanx_core::{AliasTable, Direction, FlowBatch, FlowKey, Protocol, Stream, Truth};
 
 use super::{Address, RawFlow, Role, Site};
 use crate::agent::{Host, Region};
@@ -20,12 +22,6 @@ pub(crate) struct Hosts {
     scanning: f64,
     regions: u32,
     roles: Roles,
-    /// By which outside clients are drawn.
-    clients: Zipf,
-    /// By which servers that workstations visit are drawn.
-    servers: Zipf,
-    /// By which scanners of the Internet are drawn.
-    scanners: Zipf,
 }
 
 /// What has changed by now.
@@ -47,6 +43,9 @@ const CLIENTS: u32 = 1 << 16;
 const SERVERS: u32 = 1 << 12;
 /// Scanners of the Internet, few of which send most of its noise, and the ports that they probe, the most popular first.
 const SCANNERS: u32 = 1 << 14;
+static CLIENT_LAW: LazyLock<AliasTable> = LazyLock::new(|| AliasTable::zipf(CLIENTS, 1.05));
+static SERVER_LAW: LazyLock<AliasTable> = LazyLock::new(|| AliasTable::zipf(SERVERS, 1.1));
+static SCANNER_LAW: LazyLock<AliasTable> = LazyLock::new(|| AliasTable::zipf(SCANNERS, 1.2));
 const SCANNED: [u16; 12] = [23, 22, 445, 3389, 8080, 80, 443, 5060, 2323, 8443, 3306, 6379];
 /// No flow lasts longer, in seconds.
 const DURATION_MAX_S: f64 = 86_400.0;
@@ -67,9 +66,6 @@ impl Hosts {
             scanning: scenario.scanning.get(),
             regions: scenario.regions.get(),
             roles: scenario.roles.clone(),
-            clients: Zipf::new(CLIENTS, 1.05),
-            servers: Zipf::new(SERVERS, 1.1),
-            scanners: Zipf::new(SCANNERS, 1.2),
         }
     }
 
@@ -166,7 +162,7 @@ impl Hosts {
 
     /// A probe of one of the Internet's scanners.
     fn scan(&self, stream: &mut Stream) -> RawFlow {
-        let scanner = Address::outside(2 * CLIENTS + self.scanners.draw(stream));
+        let scanner = Address::outside(2 * CLIENTS + 1 + SCANNER_LAW.draw(stream));
         // Places follow a geometric law of mean 2.5: half of the probes go to the first two or three ports.
         let place = (stream.exponential(3.0) as usize).min(SCANNED.len() - 1);
         RawFlow { key: key(scanner, SCANNED[place], Protocol::TCP), ..noise(stream) }
@@ -177,15 +173,15 @@ impl Hosts {
         match host.role {
             Role::Web => {
                 let port = if stream.bernoulli(0.8) { 443 } else { 80 };
-                let client = Address::outside(self.clients.draw(stream));
+                let client = Address::outside(1 + CLIENT_LAW.draw(stream));
                 exchange(stream, key(client, port, Protocol::TCP), [-1.0, 1.0], [6.5, 0.7], [9.5, 1.4])
             }
             Role::Dns => {
-                let client = Address::outside(self.clients.draw(stream));
+                let client = Address::outside(1 + CLIENT_LAW.draw(stream));
                 exchange(stream, key(client, 53, Protocol::UDP), [-4.0, 0.6], [3.8, 0.25], [4.9, 0.5])
             }
             Role::Workstation => {
-                let server = Address::outside(SERVERS + self.servers.draw(stream));
+                let server = Address::outside(SERVERS + 1 + SERVER_LAW.draw(stream));
                 match stream.below(10) {
                     0..=5 => {
                         exchange(stream, key(server, 443, Protocol::TCP), [0.5, 1.3], [7.0, 1.0], [10.0, 1.6])
@@ -279,8 +275,15 @@ pub(super) fn exchange(
     let mut draw = |[mu, sigma]: [f64; 2]| stream.log_normal(mu, sigma);
     let (duration_s, sent_bytes, received_bytes) = (draw(duration), draw(sent), draw(received));
     let handshake = if key.protocol == Some(Protocol::TCP) { 6.0 } else { 0.0 };
-    let packets = handshake + (sent_bytes / 1400.0).ceil() + (received_bytes / 1400.0).ceil();
+    let packets = handshake + full_packets(sent_bytes) + full_packets(received_bytes);
     RawFlow { duration_s, sent_bytes, received_bytes, packets, answered: true, key, truth: Truth::BENIGN }
+}
+
+/// Packets of up to 1,400 bytes that so many bytes, which are no fewer than 0, fill.
+fn full_packets(bytes: f64) -> f64 {
+    let packets = bytes / 1400.0;
+    let whole = packets as i64 as f64;
+    whole + f64::from(u8::from(whole < packets))
 }
 
 #[cfg(test)]
@@ -366,7 +369,7 @@ mod tests {
         };
         let durations = |share| -> Vec<f64> {
             let flows = seen(&world(share), Role::Web, 0, 10);
-            (0..flows.rows()).map(|i| libm::expm1(f64::from(flows.row(i)[0]))).collect()
+            (0..flows.rows()).map(|i| f64::from(flows.row(i)[0])).collect()
         };
         // Web flows last exp(N(-1, 1)) s, so that one beyond 60 s is 5 deviations out. With a Pareto factor of shape a,
         // P(D > d) = d^-a · E[own^a] = d^-a · exp(-a + a²/2).
