@@ -104,6 +104,11 @@ impl Simulation {
         self.world.resource::<Now>().0
     }
 
+    /// Goes on with these threads: whoever steps a simulation that another thread built need not wake that thread's pool.
+    pub fn move_to(&mut self, pool: &Pool) {
+        self.pool = pool.clone();
+    }
+
     /// Runs one tick.
     pub fn step(&mut self) -> TickRecord {
         let now = self.tick();

@@ -135,7 +135,10 @@ fn one(
     };
     let mut rows = Rows::default();
     let build = || match built {
-        Some((simulation, _)) => Ok(simulation),
+        Some((mut simulation, _)) => {
+            simulation.move_to(pool);
+            Ok(simulation)
+        }
         None => job.build(seed, pool),
     };
     // A panic while the world is built is the run's, like one in a tick.
