@@ -152,6 +152,21 @@ impl FlowBatch {
         &self.truth
     }
 
+    /// Makes room for exactly so many more flows, where there is not enough.
+    pub fn reserve(&mut self, rows: usize) {
+        self.features.reserve_exact(rows * self.width);
+        self.keys.reserve_exact(rows);
+        self.truth.reserve_exact(rows);
+    }
+
+    /// Bytes of memory that the batch holds, room for more flows included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.features.capacity() * size_of::<f32>()
+            + self.keys.capacity() * size_of::<FlowKey>()
+            + self.truth.capacity() * size_of::<Truth>()
+    }
+
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.features.clear();

@@ -12,6 +12,7 @@ use phalanx_core::{
 use phalanx_detect::{DetectError, DriftDetector, IsolationForest, Threshold, load_drift};
 
 use crate::checkpoint::{Malformed, Reader, Saved, State, Writer, saved, state};
+use crate::footprint::room;
 use crate::scorer::Scorer;
 use crate::traffic::Role;
 
@@ -133,20 +134,19 @@ pub(crate) struct Model {
 /// replaced trees can be taken out and new ones put in.
 #[derive(Debug, Default)]
 pub(crate) struct PathSums {
-    /// By place in the window; of no use unless complete.
+    /// By place in the window; of all its rows, or none.
     sums: Vec<u64>,
-    is_complete: bool,
 }
 
 impl PathSums {
     /// The window has a new row in this place.
     pub(crate) fn put(&mut self, place: usize, sum: Option<u64>) {
-        let Some(sum) = sum.filter(|_| self.is_complete) else {
-            self.is_complete = false;
-            return;
-        };
-        self.sums.resize(self.sums.len().max(place + 1), 0);
-        self.sums[place] = sum;
+        let Some(sum) = sum.filter(|_| !self.sums.is_empty()) else { return self.sums.clear() };
+        if place == self.sums.len() {
+            self.sums.push(sum);
+        } else {
+            self.sums[place] = sum;
+        }
     }
 
     /// The sums of all rows of the window in the forest, in which all those that were put have been taken.
@@ -155,9 +155,8 @@ impl PathSums {
         forest: &IsolationForest,
         window: &Window,
     ) -> Result<&mut Vec<u64>, DetectError> {
-        if !self.is_complete {
+        if self.sums.is_empty() {
             forest.path_sums(&window.features, &mut self.sums)?;
-            self.is_complete = true;
         }
         Ok(&mut self.sums)
     }
@@ -282,6 +281,11 @@ impl Window {
         }
         self.next = (self.next + 1) % self.capacity;
         place
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        room(&self.features) + room(&self.keys) + room(&self.fine)
     }
 
     /// Flows it holds at most.
@@ -409,11 +413,21 @@ impl Encounters {
             Err(at) => {
                 let first =
                     Encounter { campaign, contact: now, local: None, shared: None, recent: Vec::new() };
+                self.0.reserve_exact(1);
                 self.0.insert(at, first);
                 at
             }
         };
         &mut self.0[at]
+    }
+}
+
+/// Empties a list, and gives back the room that an unusual tick has made it take.
+pub(crate) fn empty<T>(list: &mut Vec<T>) {
+    const KEPT: usize = 4;
+    list.clear();
+    if list.capacity() > KEPT {
+        *list = Vec::new();
     }
 }
 

@@ -27,6 +27,7 @@ impl Blacklist {
                 return;
             }
         }
+        self.entries.reserve_exact(1);
         self.entries.insert(at, Listed { signature: Arc::clone(signature), seen: tick });
         if self.entries.len() > capacity {
             let oldest = (0..self.entries.len())

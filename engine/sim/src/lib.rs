@@ -27,6 +27,7 @@ mod board;
 mod checkpoint;
 mod curves;
 mod distribution;
+mod footprint;
 mod known;
 mod learn;
 mod mail;
@@ -56,6 +57,7 @@ use phalanx_core::{FlowBatch, Schema};
 
 pub use checkpoint::CheckpointError;
 pub use curves::Curves;
+pub use footprint::Footprint;
 pub use plan::Plugins;
 pub use pool::Pool;
 pub use record::{TickCounts, TickRecord, TrustChange};

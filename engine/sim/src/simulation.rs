@@ -10,6 +10,7 @@ use crate::board::Board;
 use crate::checkpoint::{self, CheckpointError, Malformed, Reader, Writer};
 use crate::curves::{Curves, SLICES};
 use crate::distribution::Distribution;
+use crate::footprint::Footprint;
 use crate::known::Known;
 use crate::mail::Mail;
 use crate::network::Fabric;
@@ -249,6 +250,12 @@ impl Simulation {
 }
 
 impl Simulation {
+    /// What agents keep in memory now.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        Footprint::of(&self.world)
+    }
+
     /// What the run looks like so far when it is drawn.
     #[must_use]
     pub fn curves(&self) -> Curves {

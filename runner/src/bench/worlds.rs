@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use phalanx_sim::scenario::{Detector, Positive, Scenario};
-use phalanx_sim::{Simulation, TrafficInput};
+use phalanx_sim::{Footprint, Simulation, TrafficInput};
 
 use super::{Figure, figure};
 use crate::evaluation::cpu_time;
@@ -67,21 +67,25 @@ impl World {
         Simulation::new(scenario, TrafficInput::Generated, threads).expect("shipped scenarios are tested")
     }
 
-    /// Processor time of an agent-tick on one thread, in microseconds, without the first models.
+    /// Processor time of an agent-tick on one thread, in microseconds, without the first models; and the bytes that an agent
+    /// keeps in the end, without models.
     #[must_use]
-    pub fn measure(&self, rounds: usize) -> Figure {
+    pub fn measure(&self, rounds: usize) -> [Figure; 2] {
         let scenario = self.scenario();
         let ticks = scenario.ticks.get();
+        let mut kept = Vec::new();
         let taken: Vec<f64> = (0..rounds)
             .map(|_| {
                 let mut simulation = self.simulation(&scenario, 1);
                 let start = cpu_time();
                 (0..ticks).for_each(|_| _ = simulation.step());
                 let spent = cpu_time() - start;
+                let Footprint { agents, state, flows, windows } = simulation.footprint();
+                kept.push((state + flows + windows) as f64 / agents as f64);
                 spent.as_secs_f64() * 1e6 / (f64::from(scenario.agents.get()) * f64::from(ticks))
             })
             .collect();
-        figure(self.name, "us/agent-tick", &taken)
+        [figure(self.name, "us/agent-tick", &taken), figure(self.name, "B/agent", &kept)]
     }
 
     /// How many times faster two threads are than one, on the clock, in turns.

@@ -86,7 +86,7 @@ pub fn bench(args: &BenchArgs, quiet: bool) -> Result<Exit, RunnerError> {
     }
     for world in &worlds {
         step(world.name);
-        figures.push(world.measure(rounds));
+        figures.extend(world.measure(rounds));
         if world.threads {
             step(world.name);
             figures.push(world.measure_threads(rounds));

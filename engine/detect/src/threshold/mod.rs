@@ -109,7 +109,7 @@ fn check(valid: bool, name: &'static str, range: &'static str) -> Result<(), Thr
 pub struct Threshold {
     cut: f64,
     /// Set if flags depend on the batch.
-    batch: Option<FalseDiscovery>,
+    batch: Option<Box<FalseDiscovery>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ impl Threshold {
 
     /// Clears `flags` and writes one a score, of a batch that is judged together. NaN is never flagged.
     pub fn flag(&self, scores: &[f64], flags: &mut Vec<bool>) {
-        if let Some(FalseDiscovery { benign, alpha }) = &self.batch {
+        if let Some(FalseDiscovery { benign, alpha }) = self.batch.as_deref() {
             let p_values: Vec<f64> = scores
                 .iter()
                 .map(|score| if score.is_nan() { f64::NAN } else { benign.p_value(*score) })
@@ -150,7 +150,8 @@ impl Threshold {
 
     /// Whether every field is one that a fit gives.
     fn is_sound(&self) -> bool {
-        let sound = |batch: &FalseDiscovery| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
+        let sound =
+            |batch: &Box<FalseDiscovery>| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
         !self.cut.is_nan() && self.batch.as_ref().is_none_or(sound)
     }
 }
@@ -179,7 +180,7 @@ impl ThresholdPolicy {
             Self::FalseDiscovery { alpha } => {
                 let benign = Conformal::fit(calibration)?;
                 let cut = benign.cut(alpha)?;
-                Ok(Threshold { cut, batch: Some(FalseDiscovery { benign, alpha }) })
+                Ok(Threshold { cut, batch: Some(Box::new(FalseDiscovery { benign, alpha })) })
             }
             Self::PeaksOverThreshold { q, level } => {
                 check(q > 0.0 && q < 1.0, "q", "greater than 0 and less than 1")?;

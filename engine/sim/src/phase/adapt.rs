@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::by_agent;
 use super::vote::first_hand;
 use crate::agent::{
-    Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window,
+    Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window, empty,
 };
 use crate::board::Board;
 use crate::known::Known;
@@ -109,7 +109,7 @@ pub(crate) fn adapt(
                 }
                 blacklist.age(now.0, list.life_ticks());
             }
-            inbox.confirmed.clear();
+            empty(&mut inbox.confirmed);
             infect(identity, batch, infection, &siege, &plan, &now);
             let fresh = model.watch(batch, plan.scenario.model.warm_up_flows.get());
             learnable(batch, inbox, plan.scenario.model.learn_from, fresh, learned);

@@ -6,7 +6,7 @@ use bevy_ecs::system::{Query, Res, ResMut};
 use phalanx_core::{AgentId, Purpose, Signature};
 
 use super::by_agent;
-use crate::agent::{Identity, Inbox, Outbox};
+use crate::agent::{Identity, Inbox, Outbox, empty};
 use crate::board::{Board, Electors};
 use crate::mail::{Mail, report_bytes};
 use crate::overlay::Overlay;
@@ -51,7 +51,7 @@ pub(crate) fn deliver(
         }
     }
     for (_, _, inbox) in rows.iter_mut().filter(|row| !row.2.reports.is_empty()) {
-        inbox.reports.clear();
+        empty(&mut inbox.reports);
     }
     let mut letters = mail.take_reports();
     let Board { open, reports, .. } = &mut *board;
@@ -69,7 +69,12 @@ pub(crate) fn deliver(
     for (_, _, inbox) in &mut rows {
         let Inbox { reports, heard, .. } = &mut **inbox;
         heard.retain(|(_, tick)| now.0.since(*tick) < quiet);
-        heard.extend(reports.iter().filter(|s| !s.indicator.is_empty()).map(|s| (s.indicator, now.0)));
+        if heard.is_empty() {
+            empty(heard);
+        }
+        let said = || reports.iter().filter(|s| !s.indicator.is_empty());
+        heard.reserve_exact(said().count());
+        heard.extend(said().map(|s| (s.indicator, now.0)));
     }
 }
 

@@ -7,7 +7,7 @@ use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
 use super::by_agent;
-use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity, empty};
 use crate::known::Known;
 use crate::plan::{Now, Plan};
 use crate::population::Owners;
@@ -72,6 +72,7 @@ impl Together {
                 let batch = &mut *block[*index].2;
                 let (own, rest) = left.split_at(batch.flows.rows());
                 batch.scores.clear();
+                batch.scores.reserve_exact(own.len());
                 batch.scores.extend_from_slice(own);
                 left = rest;
             }
@@ -108,8 +109,13 @@ fn judge(
     }
     if !evidence.flagged.is_empty() {
         evidence.flagged.retain(|f| now.since(f.tick) < memory);
+        if evidence.flagged.is_empty() {
+            empty(&mut evidence.flagged);
+        }
     }
-    for i in (0..flows.rows()).filter(|i| flagged[*i] && blocked[*i] == Blocked::No) {
+    let fresh = || (0..flows.rows()).filter(|i| flagged[*i] && blocked[*i] == Blocked::No);
+    evidence.flagged.reserve_exact(fresh().count());
+    for i in fresh() {
         evidence.flagged.push(Flagged {
             tick: now,
             key: flows.keys()[i],

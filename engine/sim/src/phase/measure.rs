@@ -128,7 +128,10 @@ fn meet(batch: &Batch, now: Tick, plan: &Plan, encounters: &mut Encounters) {
             encounter.recent.retain(|(tick, _)| now.since(*tick) < memory);
             match encounter.recent.last_mut() {
                 Some((tick, count)) if *tick == now => *count += 1,
-                _ => encounter.recent.push((now, 1)),
+                _ => {
+                    encounter.recent.reserve_exact(1);
+                    encounter.recent.push((now, 1));
+                }
             }
             if encounter.recent.iter().map(|(_, count)| count).sum::<u32>() >= support {
                 encounter.local = Some(now);

@@ -49,7 +49,7 @@ pub(crate) fn vote(
     for (identity, .., outbox) in rows.iter_mut().filter(|row| !row.6.votes.is_empty()) {
         let mut stream = plan.streams.stream(Purpose::VoteMail, identity.0.0, now.0);
         let controller = populations.controller(identity.0);
-        for (mut vote, late) in outbox.votes.drain(..) {
+        for (mut vote, late) in std::mem::take(&mut outbox.votes) {
             // The identities of one controller speak with one voice: that of the first of them.
             if let Some(controller) = controller
                 && let Some(mind) = minds.get(&(controller, vote.signature))

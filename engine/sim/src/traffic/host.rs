@@ -126,6 +126,7 @@ impl Hosts {
     pub(crate) fn benign(&self, site: Site, tick: u64, era: Era, stream: &mut Stream, flows: &mut FlowBatch) {
         let Site { host, region, .. } = site;
         let count = stream.poisson(self.load(host.role, region, tick));
+        flows.reserve(count as usize);
         for _ in 0..count {
             let mut raw =
                 if stream.bernoulli(NOISE) { noise(stream) } else { self.wanted(host, era, stream) };

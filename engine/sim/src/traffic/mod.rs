@@ -76,6 +76,7 @@ impl Source {
             Self::Synthetic(hosts) => {
                 let mut stream = streams.stream(Purpose::Traffic, site.agent.0, tick);
                 hosts.benign(site, tick.0, hosts.era(tick.0), &mut stream, flows);
+                flows.reserve(probes.len());
                 probes.iter().for_each(|probe| probe.flow.push_to(site.host.role, flows));
                 finish(flows, scratch);
             }

@@ -10,6 +10,7 @@ mod evasion;
 mod gossip;
 mod harness;
 mod looks;
+mod memory;
 mod network;
 mod sharing;
 mod truth;
