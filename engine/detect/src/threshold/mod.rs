@@ -152,7 +152,7 @@ impl Threshold {
     fn is_sound(&self) -> bool {
         let sound =
             |batch: &Box<FalseDiscovery>| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
-        !self.cut.is_nan() && self.batch.as_ref().is_none_or(sound)
+        !self.cut.is_nan() && self.batch.as_deref().is_none_or(sound)
     }
 }
 
