@@ -150,8 +150,7 @@ impl Threshold {
 
     /// Whether every field is one that a fit gives.
     fn is_sound(&self) -> bool {
-        let sound =
-            |batch: &Box<FalseDiscovery>| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
+        let sound = |batch: &FalseDiscovery| batch.benign.is_sound() && (0.0..=1.0).contains(&batch.alpha);
         !self.cut.is_nan() && self.batch.as_deref().is_none_or(sound)
     }
 }
