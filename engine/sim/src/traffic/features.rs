@@ -52,13 +52,15 @@ impl RawFlow {
     /// Appends the flow. Until [`finish`], nothing is a logarithm yet, and the context columns are 0.
     pub(crate) fn push_to(&self, role: Role, flows: &mut FlowBatch) {
         let flag = |x: bool| f32::from(u8::from(x));
+        // Worlds may be scaled beyond what single precision holds.
+        let single = |x: f64| x.min(f64::from(f32::MAX)) as f32;
         let row = [
-            self.duration_s as f32,
-            self.sent_bytes as f32,
-            self.received_bytes as f32,
-            self.packets as f32,
+            single(self.duration_s),
+            single(self.sent_bytes),
+            single(self.received_bytes),
+            single(self.packets),
             flag(!self.answered),
-            ((self.sent_bytes + self.received_bytes) / self.packets.max(1.0)) as f32,
+            single((self.sent_bytes + self.received_bytes) / self.packets.max(1.0)),
             flag(!self.key.port.is_some_and(|port| role.ports().contains(&port))),
             0.0,
             0.0,
