@@ -66,6 +66,10 @@ fn entries(scenario: &Scenario, record: &TickRecord) -> Vec<Entry> {
         .rejoined
         .iter()
         .flat_map(|agent| changes.map(|change| Entry::Membership { tick, agent: *agent, change }));
+    let presence = record.presence.iter().map(|(agent, up)| {
+        let change = if *up { MembershipChange::CameBack } else { MembershipChange::WentDown };
+        Entry::Membership { tick, agent: *agent, change }
+    });
     let expired = record.expired.iter().map(|id| Entry::Expired { id: *id, tick });
     let fingerprint = wants_fingerprint(scenario, tick)
         .then_some(Entry::Fingerprint { tick, fingerprint: record.fingerprint.0 });
@@ -73,6 +77,7 @@ fn entries(scenario: &Scenario, record: &TickRecord) -> Vec<Entry> {
         .chain(decided)
         .chain(ballots)
         .chain(trust)
+        .chain(presence)
         .chain(rejoined)
         .chain(expired)
         .chain(models(record))
@@ -174,6 +179,7 @@ mod tests {
             trust: Vec::new(),
             expired: Vec::new(),
             refitted: Vec::new(),
+            presence: Vec::new(),
             rejoined: Vec::new(),
             two_faced: Vec::new(),
             plugins: Vec::new(),
@@ -253,6 +259,31 @@ mod tests {
             entry(3, 0xab, "out of fuel", FaultAnswer::Native),
         ];
         assert_eq!(entries(&scenario, &record), expected);
+    }
+
+    #[test]
+    fn who_goes_down_and_comes_back_is_written() {
+        let scenario = scenario(
+            "(agents: 20, ticks: 6, ledger: (presence: true), network: (enabled: true, \
+             crashes: [(at: 2, fraction: 0.25, back: 4)]))",
+        );
+        let input = phalanx_sim::TrafficInput::Generated;
+        let mut simulation = Simulation::new(&scenario, input, 1).unwrap();
+        let mut found = Vec::new();
+        for _ in 0..6 {
+            let record = simulation.step();
+            let changes = entries(&scenario, &record).into_iter().filter_map(|entry| match entry {
+                Entry::Membership { tick, agent, change } => Some((tick.0, agent.0, change)),
+                _ => None,
+            });
+            found.extend(changes);
+        }
+        let of = |tick, change| -> Vec<u32> {
+            let these = found.iter().filter(|found| (found.0, found.2) == (tick, change));
+            these.map(|found| found.1).collect()
+        };
+        assert_eq!((found.len(), of(2, MembershipChange::WentDown).len()), (10, 5), "{found:?}");
+        assert_eq!(of(2, MembershipChange::WentDown), of(4, MembershipChange::CameBack));
     }
 
     #[test]

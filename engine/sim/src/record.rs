@@ -26,6 +26,8 @@ pub struct TickRecord {
     /// Agents whose model was fitted anew, by id, with the digest of the new one; empty unless `ledger.models` asks for
     /// them. A shared model is its owner's.
     pub refitted: Vec<(AgentId, u64)>,
+    /// Agents that went down or came back, by id, and whether they are up; empty unless `ledger.presence` asks for them.
+    pub presence: Vec<(AgentId, bool)>,
     /// Agents that left and came back as newcomers, by id.
     pub rejoined: Vec<AgentId>,
     /// Agents caught saying two things: both yes and no to one proposal, or a ledger head that is not everybody's.

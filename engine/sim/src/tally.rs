@@ -37,6 +37,8 @@ pub(crate) struct Tally {
     pub(crate) expired: Vec<SignatureId>,
     /// This tick's new models with their digests, if they are wanted.
     pub(crate) refitted: Vec<(AgentId, u64)>,
+    /// Who went down or came back with this tick, if that is wanted.
+    pub(crate) presence: Vec<(AgentId, bool)>,
     /// Agents that have left and joined anew in this tick.
     rejoined: Vec<AgentId>,
     /// This tick's reports that were merged into an open proposal.
@@ -94,6 +96,7 @@ impl Tally {
             trust: Vec::new(),
             expired: Vec::new(),
             refitted: Vec::new(),
+            presence: Vec::new(),
             rejoined: Vec::new(),
             merged: Vec::new(),
             two_faced: Vec::new(),
@@ -254,6 +257,7 @@ impl Tally {
             trust: std::mem::take(&mut self.trust),
             expired: std::mem::take(&mut self.expired),
             refitted: std::mem::take(&mut self.refitted),
+            presence: std::mem::take(&mut self.presence),
             rejoined: std::mem::take(&mut self.rejoined),
             two_faced: std::mem::take(&mut self.two_faced),
             plugins: std::mem::take(&mut self.plugins),
@@ -344,7 +348,7 @@ saved!(Totals {
 state!(Tally {
     kept: [opinions, warnings, fingerprint, totals],
     found: [
-        reported, decisions, ballots, trust, expired, refitted, rejoined, merged, two_faced, plugins, counts,
-        digest
+        reported, decisions, ballots, trust, expired, refitted, presence, rejoined, merged, two_faced,
+        plugins, counts, digest
     ]
 });

@@ -71,9 +71,10 @@ impl Presence {
         if self.is_certain() {
             return;
         }
-        if let Some(earlier) = tick.0.checked_sub(1) {
-            self.before = self.at(streams, Tick(earlier));
-        }
+        self.before = match tick.0.checked_sub(1) {
+            Some(earlier) => self.at(streams, Tick(earlier)),
+            None => all(self.agents),
+        };
         self.up = self.at(streams, tick);
     }
 
@@ -105,11 +106,22 @@ impl Presence {
 
     /// Agents that were down in the tick before and are up now, ascending: they have to catch up from the ledger.
     pub fn returned(&self) -> impl Iterator<Item = AgentId> + '_ {
-        let changed = self.up.iter().zip(&self.before).map(|(up, before)| up & !before);
-        changed.enumerate().flat_map(|(word, bits)| {
-            (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| AgentId(word as u32 * 32 + bit))
-        })
+        agents_of(self.up.iter().zip(&self.before).map(|(up, before)| up & !before))
     }
+
+    /// Agents that are up and were down in the tick before, or the other way round, ascending, and whether they are up.
+    /// Before the first tick everyone was up.
+    pub fn changed(&self) -> impl Iterator<Item = (AgentId, bool)> + '_ {
+        agents_of(self.up.iter().zip(&self.before).map(|(up, before)| up ^ before))
+            .map(|agent| (agent, self.is_up(agent)))
+    }
+}
+
+/// The agents whose bits are set.
+fn agents_of(words: impl Iterator<Item = u32>) -> impl Iterator<Item = AgentId> {
+    words.enumerate().flat_map(|(word, bits)| {
+        (0..32).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| AgentId(word as u32 * 32 + bit))
+    })
 }
 
 /// A bit for every agent.
@@ -148,6 +160,15 @@ mod tests {
             fresh.go_to(&streams, Tick(5));
             (fresh.count(), fresh.returned().collect::<Vec<_>>())
         };
+        let changes: Vec<[usize; 2]> = (0..8)
+            .map(|t| {
+                presence.go_to(&streams, Tick(t));
+                let up = presence.changed().filter(|(_, up)| *up).count();
+                [up, presence.changed().count() - up]
+            })
+            .collect();
+        assert_eq!(changes[..4], [[0, 0], [0, 0], [0, 10], [0, 0]]);
+        assert_eq!(changes[5], [counts[5].1, 0]);
         presence.go_to(&streams, Tick(5));
         assert_eq!(fresh, (presence.count(), presence.returned().collect()), "no history is needed");
     }

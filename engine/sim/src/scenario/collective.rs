@@ -210,6 +210,8 @@ pub struct Ledger {
     pub votes: bool,
     /// Whether changes of trust are written, one for every agent and tick that has one.
     pub trust: bool,
+    /// Whether it is written which agents go down and come back, by churn or crashes.
+    pub presence: bool,
     /// Whether it is written when a confirmed signature has left the last blacklist that it was on.
     pub expiry: bool,
     /// Whether it is written how many models were fitted anew in a tick, with a digest of them all.
@@ -239,6 +241,7 @@ impl Default for Ledger {
             signing: Signing::Off,
             votes: false,
             trust: false,
+            presence: false,
             expiry: false,
             models: false,
             fingerprint_ticks: 0,
