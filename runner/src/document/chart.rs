@@ -6,7 +6,10 @@
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (560, 340);
+/// Small, so that letters are still read where a phone draws it at three quarters.
+const SIZE: (u32, u32) = (440, 290);
+/// What of the width is not taken by labels and margins.
+const INNER: usize = 350;
 const TEXT: RGBColor = RGBColor(1, 2, 3);
 const GRID: RGBColor = RGBColor(1, 2, 4);
 const SERIES: [RGBColor; 4] =
@@ -63,9 +66,9 @@ pub(super) fn lines(axes: &Axes<'_>, lines: &[Line]) -> String {
         let (x0, x1) = range(all().map(|p| p.0));
         let (y0, y1) = axes.y_range.unwrap_or_else(|| range(all().map(|p| p.1)));
         let mut chart = ChartBuilder::on(area)
-            .margin(12)
+            .margin(10)
             .x_label_area_size(50)
-            .y_label_area_size(70)
+            .y_label_area_size(66)
             .build_cartesian_2d(x0..x1, y0..y1)?;
         chart
             .configure_mesh()
@@ -78,7 +81,7 @@ pub(super) fn lines(axes: &Axes<'_>, lines: &[Line]) -> String {
             .y_desc(axes.y)
             .x_label_formatter(&|x| tidy(*x))
             .y_label_formatter(&|y| tidy(*y))
-            .x_labels(7)
+            .x_labels(6)
             .y_labels(6)
             .draw()?;
         for (i, line) in lines.iter().enumerate() {
@@ -110,13 +113,13 @@ pub(super) fn marks(axes: &Axes<'_>, marks: &[Mark]) -> String {
         let (y0, y1) = axes.y_range.unwrap_or_else(|| range(ends));
         let last = marks.len() as f64 - 0.5;
         let mut chart = ChartBuilder::on(area)
-            .margin(12)
+            .margin(10)
             .x_label_area_size(50)
-            .y_label_area_size(70)
+            .y_label_area_size(66)
             .build_cartesian_2d(-0.5..last.max(0.5), y0..y1)?;
         // Labels that would overlap are left out, evenly.
         let longest = marks.iter().map(|m| m.label.chars().count()).max().unwrap_or(1).clamp(3, 20);
-        let every = (marks.len() * longest * 9).div_ceil(450).max(1);
+        let every = (marks.len() * longest * 9).div_ceil(INNER).max(1);
         let label = |x: &f64| {
             let index = x.round();
             let here = (x - index).abs() < 1e-6 && index >= 0.0 && (index as usize).is_multiple_of(every);
@@ -152,9 +155,9 @@ pub(super) fn scatter(axes: &Axes<'_>, points: &[(f64, f64)]) -> String {
         let (x0, x1) = range(points.iter().map(|p| p.0));
         let (y0, y1) = axes.y_range.unwrap_or_else(|| range(points.iter().map(|p| p.1)));
         let mut chart = ChartBuilder::on(area)
-            .margin(12)
+            .margin(10)
             .x_label_area_size(50)
-            .y_label_area_size(70)
+            .y_label_area_size(66)
             .build_cartesian_2d(x0..x1, y0..y1)?;
         chart
             .configure_mesh()
@@ -167,7 +170,7 @@ pub(super) fn scatter(axes: &Axes<'_>, points: &[(f64, f64)]) -> String {
             .y_desc(axes.y)
             .x_label_formatter(&|x| tidy(*x))
             .y_label_formatter(&|y| tidy(*y))
-            .x_labels(7)
+            .x_labels(6)
             .y_labels(6)
             .draw()?;
         chart.draw_series(points.iter().map(|p| Circle::new(*p, 3, SERIES[0].filled())))?;
@@ -211,6 +214,8 @@ fn tidy(x: f64) -> String {
     let rounded = format!("{x:.3}");
     let short = rounded.trim_end_matches('0').trim_end_matches('.');
     match x.abs() {
+        // What is left of a sum of steps that meets at zero.
+        size if size < 1e-12 => "0".to_owned(),
         size if size >= 1e6 => format!("{:.1}M", x / 1e6),
         size if size >= 1e4 => format!("{:.0}k", x / 1e3),
         size if size > 0.0 && size < 5e-4 => format!("{x:.0e}"),

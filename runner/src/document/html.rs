@@ -16,20 +16,23 @@ const FACTORS: usize = 8;
 const DRAWN: [usize; 4] = [0, 2, 3, 6];
 
 const STYLE: &str = "
-:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5b6570;--grid:#d9dee4;--card:#f6f8fa;
+:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5b6570;--grid:#d9dee4;--card:#f6f8fa;--shade:#0003;
 --s1:#0b63c4;--s2:#c4500b;--s3:#1a7f37;--s4:#8250df}
-@media(prefers-color-scheme:dark){:root{--bg:#10141a;--fg:#e4e8ee;--dim:#9aa5b1;--grid:#343c47;--card:#181e26;
+@media(prefers-color-scheme:dark){:root{--bg:#10141a;--fg:#e4e8ee;--dim:#9aa5b1;--grid:#343c47;--card:#181e26;--shade:#fff3;
 --s1:#6cb0ff;--s2:#ff9a5c;--s3:#5dd07c;--s4:#c0a0ff}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:1180px;padding:1.2rem;background:var(--bg);color:var(--fg);
 font:16px/1.5 system-ui,sans-serif}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:2em 0 .5em}
 p.lead{color:var(--dim);margin:.2em 0 1em}code,pre{font-family:ui-monospace,monospace;font-size:.85em}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+.wide{overflow-x:auto;background:linear-gradient(to left,var(--bg) 50%,transparent) right/3rem 100% no-repeat local,
+linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{padding:.3em .7em;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{color:var(--dim);font-weight:600}td small{color:var(--dim)}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}th{color:var(--dim);font-weight:600}td small{color:var(--dim)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem}
 figure{margin:0;padding:.6rem;background:var(--card);border-radius:8px}figcaption{font-size:.9rem;font-weight:600}
 svg{width:100%;height:auto;display:block}pre{overflow-x:auto;background:var(--card);padding:1rem;border-radius:8px}
 .none{color:var(--dim)}details{margin:1em 0}summary{cursor:pointer;font-weight:600}.hash{overflow-wrap:anywhere}
+@media(max-width:600px){body{padding:.8rem}table{font-size:.82rem}th,td{padding:.3em .45em}
+th:first-child,td:first-child{white-space:normal;max-width:38vw}figure{padding:.4rem}}
 ";
 
 /// The page of a campaign.
