@@ -36,6 +36,9 @@ fn results_do_not_depend_on_what_runs_when() {
     bench.run(&["study.ron", "-j", "1", "--out", "one", "-q"]).expect(0);
     bench.run(&["study.ron", "-j", "3", "--threads", "2", "--out", "three", "-q"]).expect(0);
     same_results(&bench, "one", "three");
+    // Checkpoints come and go under runs that begin and end.
+    bench.run(&["study.ron", "-j", "3", "--checkpoint-every", "1", "--out", "saved", "-q"]).expect(0);
+    same_results(&bench, "one", "saved");
     let plan = bench.read("one/plan.csv");
     assert_eq!(plan.lines().count(), 1 + 2 * 3 * 3);
     let seeds = |rep: &str| -> Vec<String> {

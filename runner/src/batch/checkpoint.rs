@@ -120,15 +120,17 @@ pub(crate) fn last_path(folder: &Path, run: u32) -> PathBuf {
     folder.join("failures").join(run.to_string()).join("last.ckpt")
 }
 
-/// Removes the file of a run that has ended, and its folder with the last of them.
+/// Removes the folder of the files, if none is left. Only when nothing runs: a run may be about to write into it.
+pub(super) fn tidy(folder: &Path) {
+    // Refused while there are checkpoints in it.
+    let _ = fs::remove_dir(folder.join("checkpoints"));
+}
+
+/// Removes the file of a run that has ended.
 pub(super) fn remove(folder: &Path, run: u32) -> Result<(), RunnerError> {
     let path = path(folder, run);
     match fs::remove_file(&path) {
-        Ok(()) => {
-            // Refused while other runs have checkpoints in it.
-            let _ = path.parent().map(fs::remove_dir);
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(RunnerError::io("remove", &path)(error)),
     }
@@ -172,8 +174,11 @@ mod tests {
         fs::rename(&file, path(folder, 4)).unwrap();
         fs::write(path(folder, 4), &bytes).unwrap();
         assert!(Checkpoint::read(&path(folder, 4), 4).unwrap_err().to_string().contains("of run 3"));
+        tidy(folder);
+        assert!(folder.join("checkpoints").exists(), "a run's checkpoint is in it");
         remove(folder, 4).unwrap();
         remove(folder, 4).unwrap();
+        tidy(folder);
         assert!(!folder.join("checkpoints").exists());
     }
 }

@@ -187,6 +187,7 @@ impl Batch {
             let todo: Vec<u32> =
                 (0..self.numbering.len()).filter(|run| self.is_mine(*run) && !self.is_done(*run)).collect();
             self.round(todo, first.take())?;
+            checkpoint::tidy(self.folder.path());
             if self.stopped {
                 break;
             }
