@@ -12,6 +12,7 @@ use crate::plan::until::Until;
 use crate::plan::{Configurations, Numbering, PlanError, PlannedRun, design, replicate_seed};
 use crate::run::Job;
 use crate::scenario::{Loaded, Override};
+use crate::statistics::check_metric;
 use crate::traffic::Source;
 
 /// Jobs that are kept ready. A job is a few kilobytes.
@@ -70,6 +71,9 @@ impl Campaign {
     /// If study and scenario do not fit, or a configuration is wrong.
     pub fn new(loaded: Loaded, study: Study, folder: &Path) -> Result<Self, RunnerError> {
         let until = study.until.as_deref().map(Until::parse).transpose()?;
+        if let (Some(until), Some(text)) = (&until, &study.until) {
+            check_metric(until, text)?;
+        }
         let configurations =
             Configurations::new(&study.factors, &study.design, loaded.scenario.seed, folder)?;
         let mut conditions: Vec<Condition> =

@@ -64,9 +64,9 @@ pub fn campaign(
     style: Style,
 ) -> String {
     let mut text = style.bold(&format!(
-        "{name} · {} runs of {} configurations",
-        count(u64::from(runs)),
-        count(configurations.len() as u64 + u64::from(hidden))
+        "{name} · {} of {}",
+        counted(u64::from(runs), "run"),
+        counted(configurations.len() as u64 + u64::from(hidden), "configuration")
     ));
     text += "\n\n";
     if !records.is_empty() {
@@ -395,6 +395,11 @@ fn share(value: Option<f64>) -> String {
 
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(undefined, |x| format!("{x:.digits$}"))
+}
+
+/// A number and what it counts: 1 run, 1,000 runs.
+pub(crate) fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
 /// 1234567 → `1,234,567`.

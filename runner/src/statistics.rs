@@ -1,14 +1,16 @@
 //! Mean, deviation and confidence of every figure over the replicates of a configuration.
 
+use phalanx_sim::summary::{CampaignSummary, Opinions, Plugins, Summary, Warnings};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::batch::journal::Journal;
 use crate::error::RunnerError;
-use crate::plan::PlanError;
 use crate::plan::until::Until;
-use crate::record::{RunRecord, Status};
+use crate::plan::{PlanError, PlannedRun};
+use crate::record::{LedgerRecord, RunRecord, Status};
+use crate::scenario::nearest;
 use crate::table::Columns;
 
 /// Columns that say which run it is, or that are no figures.
@@ -209,6 +211,40 @@ pub fn resolve_metric(until: &str, metric: &str, columns: &[String]) -> Result<S
     }
 }
 
+/// Refuses a rule whose figure no run can have, before anything runs.
+///
+/// # Errors
+/// If there is none of that name, with the nearest that there is.
+pub(crate) fn check_metric(until: &Until, text: &str) -> Result<(), PlanError> {
+    let mut record = RunRecord::blank("", &PlannedRun::FIRST, 0, Status::Ok);
+    let summary = Summary {
+        plugins: Some(Plugins::default()),
+        warnings: Some(Warnings::default()),
+        opinions: Some(Opinions::default()),
+        campaigns: vec![CampaignSummary::default()],
+        ..Summary::default()
+    };
+    record.complete(summary, String::new(), LedgerRecord::default());
+    let mut columns = Columns::default();
+    columns.add(&record);
+    let metric = until.metric.as_str();
+    let is_last_part = |c: &String| c.strip_suffix(metric).is_some_and(|rest| rest.ends_with('.'));
+    // Which campaigns, hosts and stages there are, the first run will tell.
+    if metric.contains("campaigns.")
+        || metric.contains("warnings.")
+        || columns.names().iter().any(|c| c == metric || is_last_part(c))
+    {
+        return Ok(());
+    }
+    let last = columns.names().iter().map(|c| c.rsplit('.').next().unwrap_or(c));
+    let names = columns.names().iter().map(String::as_str).chain(last);
+    let remedy = nearest(metric, names).map_or_else(
+        || "the columns of `runs.csv` are figures".to_owned(),
+        |name| format!("did you mean `{name}`?"),
+    );
+    Err(PlanError::Until { text: text.to_owned(), problem: format!("no figure `{metric}`; {remedy}") })
+}
+
 /// Whether a configuration's figure is known well enough from these runs. One that fails throughout is given up.
 ///
 /// # Errors
@@ -236,9 +272,7 @@ pub(crate) fn enough(until: &Until, journal: &Journal, runs: &[u32]) -> Result<b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::PlannedRun;
-    use crate::record::LedgerRecord;
-    use phalanx_sim::summary::{Detection, Summary};
+    use phalanx_sim::summary::Detection;
 
     #[test]
     fn mean_deviation_and_confidence_are_undefined_where_they_should_be() {
@@ -289,6 +323,18 @@ mod tests {
         }
         // Five values 1 to 5: 3 ± 2.776 · 1.5811 / √5.
         assert!((Spread::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).half.unwrap() - 1.963).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_rule_about_no_figure_is_refused_before_anything_runs() {
+        let check = |rule: &str| {
+            let until = Until::parse(rule).unwrap();
+            check_metric(&until, rule).map_err(|error| error.to_string())
+        };
+        for fine in ["f1", "detection.f1", "caught", "campaigns.3.gain", "alone_worst_roc_auc"] {
+            assert_eq!(check(&format!("{fine} rel<0.1 max 9")), Ok(()));
+        }
+        assert!(check("f9 rel<0.1 max 9").unwrap_err().contains("no figure `f9`; did you mean `f1`?"));
     }
 
     #[test]

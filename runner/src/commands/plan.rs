@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::plan::PlannedRun;
 use crate::plan::design;
 use crate::progress::span;
-use crate::report::{count, shortened};
+use crate::report::{count, counted, shortened};
 use crate::size::Bytes;
 use crate::terminal::Style;
 
@@ -95,11 +95,11 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
     let design = design::name(&study.design);
     let reps = campaign.until().map_or(study.replicates.get(), |until| until.min);
     let mut text = style.bold(&format!(
-        "{} · {} runs: {} configurations × {} replicates · {design} · {} seeds",
+        "{} · {}: {} × {} · {design} · {} seeds",
         campaign.loaded().name,
-        count(u64::from(numbering.len())),
-        count(u64::from(campaign.len())),
-        reps,
+        counted(u64::from(numbering.len()), "run"),
+        counted(u64::from(campaign.len()), "configuration"),
+        counted(u64::from(reps), "replicate"),
         format!("{:?}", study.seeds).to_lowercase(),
     ));
     text.push_str("\n\n");

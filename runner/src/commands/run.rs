@@ -64,7 +64,7 @@ pub(super) struct SourceArgs {
 /// How it is run. Nothing here changes a result.
 #[derive(Clone, Debug, Args)]
 pub struct BatchArgs {
-    /// Threads of a run [default: all cores for one run, 1 for several]
+    /// Threads of a run [default: all cores for one run, 1 for several, what --jobs leaves if it is given]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// Runs at once [default: as many as cores have room for]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::FIGURES;
 use super::chart::{self, Axes, Legend, Line, Mark};
 use super::gather::{GRID, Gathered};
-use crate::report::{count, number};
+use crate::report::{count, counted, number};
 use crate::statistics::Spread;
 
 /// Rows of the table of configurations.
@@ -65,9 +65,9 @@ pub fn page(g: &Gathered) -> String {
 pub(super) fn lead(g: &Gathered) -> String {
     let s = &g.manifest.scenario;
     format!(
-        "{} runs of {} configurations ({}) · {} agents × {} ticks · root seed {}",
-        count(g.runs as u64),
-        count(g.groups.len() as u64),
+        "{} of {} ({}) · {} agents × {} ticks · root seed {}",
+        counted(g.runs as u64, "run"),
+        counted(g.groups.len() as u64, "configuration"),
         g.design,
         count(u64::from(s.agents.get())),
         count(u64::from(s.ticks.get())),
