@@ -60,7 +60,7 @@ impl Source {
         let replay_path = at_hand(Path::new(path));
         let partition = partition(&capture.split)?;
         if !capture.files.is_empty() {
-            return Self::open_flows(scenario, &capture.files, &replay_path, partition);
+            return Self::open_flows(scenario, capture, &replay_path, partition);
         }
         let train_path = replay_path.parent().unwrap_or(Path::new("")).join(train);
         let mut data = vec![
@@ -86,19 +86,19 @@ impl Source {
 
     fn open_flows(
         scenario: &Scenario,
-        files: &[String],
+        capture: &Capture,
         folder: &Path,
         partition: Partition,
     ) -> Result<Self, RunnerError> {
         if !folder.is_dir() {
             return Err(refuse("traffic.capture.path", folder)(io::ErrorKind::NotFound.into()));
         }
-        let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
+        let paths: Vec<PathBuf> = capture.files.iter().map(|file| folder.join(file)).collect();
         let read = |path: &PathBuf| DataFile::read(path).map_err(refuse("traffic.capture.files", path));
         let data = paths.iter().map(read).collect::<Result<_, _>>()?;
         let options = FlowLoadOptions {
             paths,
-            read: ReadOptions::default(),
+            read: ReadOptions { exports_both_ways: capture.both_ways, ..ReadOptions::default() },
             keep_background: false,
             hold_out: true,
             partition,

@@ -125,3 +125,25 @@ fn ctu_50_hosts_warn_each_other_as_published() {
     assert_eq!(record["sharing"]["blocked_benign"], 0);
     assert!(record["warnings"]["stopped_flows"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn exports_of_flows_are_replayed() {
+    let bench = Bench::new();
+    // The first byte of a seed is the fuzz target's own.
+    bench.write("logs/a", &include_bytes!("../../fuzz/seeds/flows_netflow/v5")[1..]);
+    bench.write("logs/b", &include_bytes!("../../fuzz/seeds/flows_netflow/v9_template_last")[1..]);
+    let scenario = SCENARIO.replace("LOGS", "logs").replace("a.log", "a").replace("b.log", "b");
+    bench.write("s.ron", &scenario);
+    let run = |more: &[&str]| {
+        let args = [&["run", "s.ron", "--json", "--progress", "none"][..], more].concat();
+        record(&bench.run(&args).expect(0))
+    };
+    let (one_way, both_ways) = (run(&[]), run(&["--set", "traffic.capture.both_ways=true"]));
+    // Of three flows a file, every second was learned from.
+    assert_eq!((&one_way["detection"]["flows"], &both_ways["detection"]["flows"]), (&4.into(), &4.into()));
+    // What was not reported is unknown in the one and nothing in the other.
+    assert_ne!(one_way["fingerprint"], both_ways["fingerprint"]);
+    bench.write("t.ron", "(traffic: Capture(path: \"logs/a\", both_ways: true))");
+    let said = bench.run(&["run", "t.ron"]).expect(2);
+    assert!(said.stderr.contains("traffic.capture.both_ways"), "{}", said.stderr);
+}

@@ -251,6 +251,10 @@ fn check_capture(capture: &Capture) -> Result<(), Contradiction> {
             "traffic.capture.split",
             "ByFile divides the logs in traffic.capture.files: name them, or divide otherwise".to_owned(),
         ),
+        _ if capture.both_ways && capture.files.is_empty() => fail(
+            "traffic.capture.both_ways",
+            "it is about exports of flows in traffic.capture.files: name them, or leave it out".to_owned(),
+        ),
         Split::BySubnet { bits } if bits > 32 => fail(
             "traffic.capture.split.by_subnet.bits",
             format!("{bits} bits are more than an IPv4 address has: give 0 to 32"),

@@ -267,6 +267,10 @@ pub struct Capture {
     /// `train` and `map` are not used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Whether the exporters of NetFlow and IPFIX in `files` watch both directions, so that one that they do not report
+    /// was silent; else it is not known, and a scan looks like half of any flow.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub both_ways: bool,
     /// The file whose benign records train the detectors; relative to the folder of `path`.
     pub train: String,
     /// Name of a shipped map of the columns, or path of a map file.
@@ -284,6 +288,7 @@ impl Default for Capture {
         Self {
             path: String::new(),
             files: Vec::new(),
+            both_ways: false,
             train: "KDDTrain+_20Percent.txt.gz".to_owned(),
             map: "nsl_kdd".to_owned(),
             split: Split::ByColumn("service".to_owned()),
