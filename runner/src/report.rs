@@ -287,9 +287,12 @@ fn warned(w: &Warnings) -> Vec<Cell> {
 
 /// The same a host.
 fn hosts(text: &mut String, warnings: &Warnings, style: Style) {
+    if warnings.hosts.is_empty() {
+        return;
+    }
     let header = format!(
-        "    {:<28} {:>7} {:>9} {:>7} {:>8} {:>9} {:>7}",
-        "host", "flows", "prewarned", "stopped", "contacts", "prewarned", ""
+        "    {:<28} {:>7} {:>9} {:>7} {:>8} {:>9}",
+        "host", "flows", "prewarned", "stopped", "contacts", "prewarned"
     );
     *text += &style.dim(&header);
     text.push('\n');

@@ -58,9 +58,9 @@ fn inspect_tells_what_is_in_a_file() {
             "format Zeek TSV",
             "compression none",
             "rows 3",
-            "from 10.500000 seconds since 1970-01-01 UTC",
-            "to 75.000000",
-            "span 1 min 4 s",
+            "from 1970-01-01 00:00:10.500000 UTC",
+            "to 1970-01-01 00:01:15.000000 UTC",
+            "span 1 min 4 s (times seem to count from its start)",
             "Malicious 2 66.67 %",
             "Benign 1 33.33 %",
             "= malicious 2 66.67 %",
@@ -88,6 +88,33 @@ fn json_is_the_inspection() {
         (found.rows, found.malicious, found.first_us, found.last_us),
         (3, 2, Some(10_500_000), Some(75_000_000))
     );
+}
+
+#[test]
+fn alerts_are_read_where_asked_for() {
+    let bench = Bench::new();
+    let event = |kind: &str, more: &str| {
+        format!(
+            "{{\"timestamp\":\"2021-06-06T15:59:46.457984+0200\",\"event_type\":\"{kind}\",\"src_ip\":\"78.36.196.213\",\
+             \"src_port\":51698,\"dest_ip\":\"192.168.1.129\",\"dest_port\":445,\"proto\":\"TCP\",{more}\"flow\":\
+             {{\"pkts_toserver\":1,\"pkts_toclient\":0,\"bytes_toserver\":60,\"bytes_toclient\":0}}}}\n"
+        )
+    };
+    let rule = "\"alert\":{\"signature_id\":9,\"severity\":2,\"signature\":\"ET SCAN, twice\"},";
+    bench.write("eve.json", event("alert", rule) + &event("alert", rule) + &event("flow", ""));
+    let inspect = |more: &[&str]| bench.run(&[&["capture", "inspect", "eve.json"], more].concat()).expect(0);
+    let flows = inspect(&[]);
+    has(
+        &flows,
+        &["rows 1", "from 2021-06-06 13:59:46.457984 UTC", "left out: alert (--eve alerts reads them) 2"],
+    );
+    assert!(!flows.stdout.contains("rules hit"));
+    has(&inspect(&["--eve", "alerts"]), &["rows 2", "ET SCAN, twice 2 100.00 %", "left out: flow 1"]);
+    has(&inspect(&["--eve", "both"]), &["rows 3", "ET SCAN, twice 2 66.67 %", "nothing"]);
+    let csv =
+        bench.run(&["capture", "convert", "eve.json", "--to", "csv", "--eve", "alerts"]).expect(0).stdout;
+    assert_eq!(csv.matches(",\"ET SCAN, twice\"\n").count(), 2, "{csv}");
+    bench.run(&["capture", "inspect", "eve.json", "--eve", "dns"]).expect(2);
 }
 
 #[test]

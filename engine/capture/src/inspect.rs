@@ -46,6 +46,9 @@ pub struct Inspection {
     pub malicious: u64,
     /// Flows by protocol.
     pub protocols: BTreeMap<String, u64>,
+    /// Flows by the rule that they hit, where alerts are read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alerts: BTreeMap<String, u64>,
     /// The sources of most flows, most first.
     pub top_talkers: Vec<Talker>,
     /// Whether the flows of [`Inspection::top_talkers`] are exact rather than lower bounds.
@@ -208,6 +211,9 @@ fn inspect_flows(mut reader: Box<FlowReader<'static>>) -> Result<Inspection, Cap
         }
         let protocol = flow.protocol.map(protocol_name);
         count(&mut found.protocols, protocol.as_deref().unwrap_or("(none)"));
+        if let Some(alert) = &flow.alert {
+            count(&mut found.alerts, &alert.signature);
+        }
         if let Some(source) = flow.source {
             found.top_talkers_exact &= hear(&mut talkers, source);
         }

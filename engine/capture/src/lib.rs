@@ -115,4 +115,5 @@ pub use partition::{Assignment, Concentration, Partition};
 pub use reader::{FlowReader, Format, ReadOptions};
 pub use records::Records;
 pub use tally::{Lenience, Tally};
+pub use time::utc;
 pub use transport::{Compression, Transport};

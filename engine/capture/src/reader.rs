@@ -167,7 +167,7 @@ impl<'a> FlowReader<'a> {
     }
 
     pub(crate) fn over(
-        transport: Transport<'a>,
+        mut transport: Transport<'a>,
         file: &Path,
         options: &ReadOptions,
     ) -> Result<Self, CaptureError> {
@@ -179,7 +179,12 @@ impl<'a> FlowReader<'a> {
         {
             return Err(fail(FileProblem::Nfcapd));
         }
-        let format = options.format.or(detected).ok_or_else(|| fail(FileProblem::UnknownFormat))?;
+        let Some(format) = options.format.or(detected) else {
+            // Too little may have been unpacked to tell the format by.
+            let Some(error) = transport.take_failure() else { return Err(fail(FileProblem::UnknownFormat)) };
+            let problem = transport.line_problem(error);
+            return Err(CaptureError::Line { file: file.to_owned(), line: 1, problem });
+        };
         let compression = transport.compression();
         let lines = |transport| Lines::over(transport, file, LINE_BYTES_MAX);
         let source = match format {

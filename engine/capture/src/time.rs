@@ -1,4 +1,4 @@
-//! Times: stamps and durations as sensors write them, in whole microseconds.
+//! Times: stamps and durations as sensors write them, in whole microseconds, and stamps for people.
 //!
 //! Decimal digits are read as integers, so that `1655071198.444458` is exactly that.
 
@@ -111,9 +111,60 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// A stamp for people: `2022-06-12 21:56:55.389612`, the time in UTC.
+///
+/// ```
+/// assert_eq!(phalanx_capture::utc(1_655_071_015_389_612), "2022-06-12 21:56:55.389612");
+/// ```
+#[must_use]
+pub fn utc(us: i64) -> String {
+    let (year, month, day) = date(us.div_euclid(86_400 * SECOND_US));
+    let of_day = us.rem_euclid(86_400 * SECOND_US);
+    let (seconds, micros) = (of_day / SECOND_US, of_day % SECOND_US);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
+}
+
+/// The inverse of [`days`]: year, month and day.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stamps_for_people() {
+        let check = |us: i64, expected: &str| {
+            assert_eq!(utc(us), expected);
+            assert_eq!(stamp(expected.as_bytes()), Some(us));
+        };
+        check(0, "1970-01-01 00:00:00.000000");
+        check(-1, "1969-12-31 23:59:59.999999");
+        check(951_782_400_500_000, "2000-02-29 00:00:00.500000");
+        check(4_107_542_399_999_999, "2100-02-28 23:59:59.999999");
+        // Every day of 800 years.
+        let first = days(1600, 1, 1);
+        let mut before = (1599, 12, 31);
+        for day in first..days(2400, 1, 1) {
+            let (year, month, of_month) = date(day);
+            assert_eq!(days(year, month, of_month), day);
+            assert!((year, month, of_month) > before);
+            before = (year, month, of_month);
+        }
+        assert_eq!(before, (2399, 12, 31));
+        // As far as the numbers go.
+        assert!(utc(i64::MIN).starts_with("-290308-") && utc(i64::MAX).starts_with("294247-01-10"));
+    }
 
     #[test]
     fn seconds_are_exact() {

@@ -127,6 +127,11 @@ impl<'a> Transport<'a> {
         self.pending = read.err();
     }
 
+    /// The error that ended the head before it was full.
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        self.pending.take()
+    }
+
     /// What a failed read of a line means.
     pub(crate) fn line_problem(&self, error: io::Error) -> LineProblem {
         use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};

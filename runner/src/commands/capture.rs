@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 
 use clap::{Args, Subcommand, ValueEnum};
 use phalanx_capture::{
-    CaptureError, CaptureMap, Compression, ConvertError, FeatureRange, FileProblem, Format, InspectOptions,
-    Inspection, Lenience, ReadOptions, Tally,
+    CaptureError, CaptureMap, Compression, ConvertError, EveEvents, FeatureRange, FileProblem, Format,
+    InspectOptions, Inspection, Lenience, ReadOptions, Tally, utc,
 };
 
 use super::print;
@@ -26,6 +26,8 @@ const WIDTH: usize = 80;
 const KINDS_TOLD: usize = 20;
 /// Features that are told; archives may have thousands.
 const FEATURES_TOLD: usize = 100;
+/// A file whose first flow began in 1970 has no dates.
+const YEAR_US: i64 = 365 * 86_400 * 1_000_000;
 /// Bytes that are written at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -82,6 +84,16 @@ struct InputArgs {
     /// NetFlow and IPFIX: the exporter watches both directions, so one that it does not report was silent
     #[arg(long, conflicts_with = "map")]
     both_ways: bool,
+    /// EVE: which events are flows; a flow that hit a rule has both
+    #[arg(long, value_name = "EVENTS", default_value = "flows", conflicts_with = "map")]
+    eve: EveName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EveName {
+    Flows,
+    Alerts,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -190,6 +202,11 @@ impl InputArgs {
             lenience: self.lenient.map_or(Lenience::Strict, Lenience::SkipUpTo),
             any_zeek_log: self.any_zeek_log,
             exports_both_ways: self.both_ways,
+            eve_events: match self.eve {
+                EveName::Flows => EveEvents::Flows,
+                EveName::Alerts => EveEvents::Alerts,
+                EveName::Both => EveEvents::Both,
+            },
             ..ReadOptions::default()
         };
         let map = self.map.as_deref().map(named_map).transpose()?;
@@ -291,9 +308,11 @@ fn report(file: &Path, found: &Inspection, style: Style) -> String {
     fact("compression", compression(found.compression));
     fact("rows", &count(found.rows));
     if let (Some(first), Some(last)) = (found.first_us, found.last_us) {
-        fact("from", &format!("{}  seconds since 1970-01-01 UTC", seconds(first)));
-        fact("to", &seconds(last));
-        fact("span", &span(last.saturating_sub(first)));
+        fact("from", &format!("{} UTC", utc(first)));
+        fact("to", &format!("{} UTC", utc(last)));
+        let counted =
+            if (0..YEAR_US).contains(&first) { "  (times seem to count from its start)" } else { "" };
+        fact("span", &format!("{}{counted}", span(last.saturating_sub(first))));
     }
     for (one_in, records) in &found.tally.sampled {
         let rate = if *one_in == 0 {
@@ -314,6 +333,8 @@ fn report(file: &Path, found: &Inspection, style: Style) -> String {
     }
     let protocols: Vec<(&str, u64)> = found.protocols.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     text += &counted("protocols", &most_first(protocols), found.rows, style);
+    let alerts: Vec<(&str, u64)> = found.alerts.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    text += &counted("rules hit", &most_first(alerts), found.rows, style);
     let heading = if found.top_talkers_exact { "top talkers" } else { "top talkers (at least)" };
     let talkers: Vec<(&str, u64)> =
         found.top_talkers.iter().map(|talker| (talker.address.as_str(), talker.flows)).collect();
@@ -394,7 +415,8 @@ fn dropped(tally: &Tally, clipped: u64, style: Style) -> String {
         text += &wrapped(&format!("the first: {}", shown(reason)), "    ");
     }
     for (kind, n) in &tally.left_out {
-        text += &line(&format!("left out: {}", shown(kind)), *n);
+        let remedy = if kind == "alert" { " (--eve alerts reads them)" } else { "" };
+        text += &line(&format!("left out: {}{remedy}", shown(kind)), *n);
     }
     text += &line("IPv6: kept, without addresses", tally.ipv6);
     text += &line("clipped: numbers that are not finite", clipped);
@@ -449,12 +471,6 @@ fn number(x: f64) -> String {
     }
 }
 
-/// Microseconds as seconds, exactly.
-fn seconds(us: i64) -> String {
-    let (sign, us) = (if us < 0 { "-" } else { "" }, us.unsigned_abs());
-    format!("{sign}{}.{:06}", us / 1_000_000, us % 1_000_000)
-}
-
 /// A duration in its two largest units.
 fn span(us: i64) -> String {
     let whole_s = us / 1_000_000;
@@ -486,8 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_exact_and_spans_rough() {
-        assert_eq!(seconds(-1_500_000), "-1.500000");
+    fn spans_are_rough() {
         let check = |s: i64, expected: &str| assert_eq!(span(s * 1_000_000), expected);
         check(0, "0.000 s");
         check(61, "1 min 1 s");
