@@ -429,6 +429,18 @@ pub enum PartitionError {
         /// Agents asked for.
         agents: u32,
     },
+    /// Some agent would have no flows.
+    #[error(
+        "{agents} agents cannot divide {parts} {what}; use at most {parts} agents, or the partition SortedBy or Iid"
+    )]
+    TooFewParts {
+        /// What belongs to one agent each, in the plural.
+        what: String,
+        /// How many there are.
+        parts: usize,
+        /// Agents asked for.
+        agents: u32,
+    },
 }
 
 fn offered(known: &[String]) -> String {

@@ -231,6 +231,12 @@ impl FlowRecord {
         self.duration_us.or_else(lone)
     }
 
+    /// Whether its label says that it is an attack.
+    #[must_use]
+    pub fn is_attack(&self) -> bool {
+        self.label.as_ref().is_some_and(|label| label.class == LabelClass::Malicious)
+    }
+
     /// The address of the sensor's own side and that of the other, as far as they are known.
     ///
     /// The sensor's word counts first, then private ranges (RFC 1918, link-local). If both sides or neither are

@@ -102,9 +102,8 @@ fn halve(batch: &FlowBatch, flows: &[FlowRecord], hold_out: bool) -> Parts {
     let mut parts = Parts { train: empty(), replay: empty(), starts_us: Vec::new() };
     let mut benign = 0u64;
     for (row, flow) in flows.iter().enumerate() {
-        let is_attack = flow.label.as_ref().is_some_and(|label| label.class == LabelClass::Malicious);
-        benign += u64::from(!is_attack);
-        if hold_out && !is_attack && benign.is_multiple_of(2) {
+        benign += u64::from(!flow.is_attack());
+        if hold_out && !flow.is_attack() && benign.is_multiple_of(2) {
             parts.train.extend_from(batch, row..row + 1);
         } else {
             parts.replay.extend_from(batch, row..row + 1);
@@ -118,7 +117,7 @@ fn by_file(files: &[u32], count: usize, agents: u32) -> Result<Vec<AgentId>, Par
     match agents {
         0 => Err(PartitionError::NoAgents),
         _ if count < agents as usize => {
-            Err(PartitionError::TooFewCategories { column: "file".to_owned(), categories: count, agents })
+            Err(PartitionError::TooFewParts { what: "files".to_owned(), parts: count, agents })
         }
         _ => Ok(files.iter().map(|file| AgentId(file % agents)).collect()),
     }

@@ -133,9 +133,9 @@ impl Partition {
 impl Partition {
     /// Gives every flow record to exactly one agent. A function of its arguments alone.
     ///
-    /// Hosts, subnets and categories go by falling count of flows (ties by address or name), each to the agent with
-    /// the fewest flows so far (ties to the lower agent); flows without such an address or name are one more
-    /// category.
+    /// Hosts, subnets and categories go by falling count of flows that are no attacks (ties by address or name), each to
+    /// the agent with the fewest of these so far (ties to the lower agent), since agents learn from them; then those of
+    /// nothing but attacks, by falling count of flows. Flows without such an address or name are one more category.
     ///
     /// # Errors
     /// If there are no agents, fewer categories than agents, or nothing to divide by.
@@ -180,7 +180,7 @@ impl Partition {
                     rows.sort_by_key(|row| &names[*row as usize]);
                     return Ok(stretches([rows], agents));
                 }
-                by_category(column, &names, agents)
+                by_category(column, flows, &names, agents)
             }
             Self::Dirichlet(alpha) => {
                 let name = |flow: &FlowRecord| {
@@ -200,14 +200,25 @@ fn flows_by_address(bits: u8, flows: &[FlowRecord], agents: u32) -> Result<Vec<A
     if hosts.iter().all(Option::is_none) && !hosts.is_empty() {
         return Err(PartitionError::NoSuchField("an IPv4 address"));
     }
-    by_category("address", &hosts, agents)
+    by_category("address", flows, &hosts, agents)
 }
 
-/// One category of every row, none of them preferred for training.
-fn by_category<K: Ord>(column: &str, keys: &[K], agents: u32) -> Result<Vec<AgentId>, PartitionError> {
-    let rows: Vec<(&K, bool)> = keys.iter().map(|key| (key, true)).collect();
-    let (assigned, _) = by_key(column, &rows, &[], agents)?;
-    Ok(assigned)
+/// One category of every flow; agents learn from those that are no attacks.
+fn by_category<K: Ord>(
+    column: &str,
+    flows: &[FlowRecord],
+    keys: &[K],
+    agents: u32,
+) -> Result<Vec<AgentId>, PartitionError> {
+    let rows: Vec<(&K, bool)> = keys.iter().zip(flows).map(|(key, flow)| (key, !flow.is_attack())).collect();
+    let all: Vec<&K> = keys.iter().collect();
+    let mut categories = categories(&rows, &all);
+    let parts = categories.len();
+    if parts < agents as usize {
+        return Err(PartitionError::TooFewParts { what: format!("values of {column:?}"), parts, agents });
+    }
+    let agents = spread(&mut categories, agents);
+    Ok(keys.iter().map(|key| agents[&key]).collect())
 }
 
 fn mask(bits: u8) -> Result<u32, PartitionError> {
@@ -246,16 +257,15 @@ fn by_rows<K: Ord>(
     let train_rows: Vec<_> =
         train_keys.iter().enumerate().map(|(row, key)| (key, train.is_benign(row))).collect();
     let replay_rows: Vec<_> = replay_keys.iter().collect();
-    by_key(column, &train_rows, &replay_rows, agents)
+    let mut categories = categories(&train_rows, &replay_rows);
+    enough(column, &categories, agents)?;
+    let agents = spread(&mut categories, agents);
+    let train = train_keys.iter().map(|key| agents[&key]).collect();
+    Ok((train, replay_keys.iter().map(|key| agents[&key]).collect()))
 }
 
-/// Gives every key to one agent, by the rule of [`Partition::assign`] for columns.
-fn by_key<K: Ord>(
-    column: &str,
-    train: &[(&K, bool)],
-    replay: &[&K],
-    agents: u32,
-) -> Result<(Vec<AgentId>, Vec<AgentId>), PartitionError> {
+/// Every key and how often it occurs.
+fn categories<'k, K: Ord>(train: &[(&'k K, bool)], replay: &[&'k K]) -> Vec<Category<&'k K>> {
     let mut counts: BTreeMap<&K, (u64, u64)> = BTreeMap::new();
     for (key, benign) in train {
         counts.entry(key).or_default().0 += u64::from(*benign);
@@ -263,19 +273,9 @@ fn by_key<K: Ord>(
     for key in replay {
         counts.entry(key).or_default().1 += 1;
     }
-    let category = |(name, (benign_training_rows, replay_rows))| Category {
-        name,
-        benign_training_rows,
-        replay_rows,
-        agent: AgentId(0),
-    };
-    let mut categories: Vec<Category<&K>> = counts.into_iter().map(category).collect();
-    enough(column, &categories, agents)?;
-    spread(&mut categories, agents);
-    let agents: BTreeMap<&K, AgentId> =
-        categories.iter().map(|category| (category.name, category.agent)).collect();
-    let train = train.iter().map(|(key, _)| agents[key]).collect();
-    Ok((train, replay.iter().map(|key| agents[key]).collect()))
+    let category =
+        |(name, (benign_training_rows, replay_rows))| Category { name, benign_training_rows, replay_rows };
+    counts.into_iter().map(category).collect()
 }
 
 /// Consecutive stretches of every group, as equal in size as can be.
@@ -366,7 +366,6 @@ struct Category<K> {
     name: K,
     benign_training_rows: u64,
     replay_rows: u64,
-    agent: AgentId,
 }
 
 /// What a row has in a categorical column, row by row.
@@ -434,8 +433,8 @@ fn enough<K>(column: &str, categories: &[Category<K>], agents: u32) -> Result<()
     Err(PartitionError::TooFewCategories { column: column.to_owned(), categories: trained, agents })
 }
 
-/// Assigns every category; leaves them in the order in which they were assigned.
-fn spread<K: Ord>(categories: &mut [Category<K>], agents: u32) {
+/// Gives every category to one agent, by the rule of [`Partition::assign`] for columns.
+fn spread<K: Ord + Copy>(categories: &mut [Category<K>], agents: u32) -> BTreeMap<K, AgentId> {
     let falling = |category: &Category<K>| {
         let is_untrained = category.benign_training_rows == 0;
         let rows = if is_untrained { category.replay_rows } else { category.benign_training_rows };
@@ -446,6 +445,7 @@ fn spread<K: Ord>(categories: &mut [Category<K>], agents: u32) {
     let by_load = || -> BTreeSet<(u64, u32)> { (0..agents).map(|agent| (0, agent)).collect() };
     let (mut training, mut replay) = (by_load(), by_load());
     let (mut training_load, mut replay_load) = (vec![0u64; agents as usize], vec![0u64; agents as usize]);
+    let mut assigned = BTreeMap::new();
     for category in categories {
         let order = if category.benign_training_rows > 0 { &training } else { &replay };
         let (_, agent) = *order.first().expect("at least one agent");
@@ -456,6 +456,7 @@ fn spread<K: Ord>(categories: &mut [Category<K>], agents: u32) {
         replay_load[place] += category.replay_rows;
         training.insert((training_load[place], agent));
         replay.insert((replay_load[place], agent));
-        category.agent = AgentId(agent);
+        assigned.insert(category.name, AgentId(agent));
     }
+    assigned
 }

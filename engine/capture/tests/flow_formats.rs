@@ -7,8 +7,8 @@ use std::io::Write;
 
 use flate2::write::GzEncoder;
 use phalanx_capture::{
-    CaptureMap, Compression, ConvertError, FlowEncoder, FlowReader, FlowRecord, Format, InspectOptions,
-    Inspection, Lenience, Partition, ReadOptions, convert, inspect,
+    CaptureError, CaptureMap, Compression, ConvertError, FlowEncoder, FlowReader, FlowRecord, Format,
+    InspectOptions, Inspection, Label, LabelClass, Lenience, Partition, ReadOptions, convert, inspect,
 };
 use phalanx_core::Streams;
 use support::data;
@@ -106,7 +106,10 @@ fn packed_files_are_the_same_flows() {
             assert_eq!(reader.read_all().unwrap().0, expected);
             // Torn anywhere it is an error, never a shorter file.
             for cut in [packed.len() - 1, packed.len() / 2, packed.len() / 3, 20] {
-                assert!(read(&packed[..cut], &options).is_err(), "{compression:?} cut at {cut}");
+                let error = read(&packed[..cut], &options).expect_err("a torn file");
+                // Also where too little is left to tell the format by.
+                let told = matches!(error, CaptureError::Line { .. } | CaptureError::Byte { .. });
+                assert!(told, "{compression:?} cut at {cut}: {error}");
             }
         }
     }
@@ -336,6 +339,42 @@ fn the_same_shards_of_real_flows() {
     let even = counts(&Partition::Dirichlet(1e6.try_into().unwrap()), 4);
     assert!(uneven.iter().max() > even.iter().max(), "{uneven:?} {even:?}");
     assert!(even.iter().all(|count| (1_380..1_450).contains(count)), "{even:?}");
+}
+
+/// Agents learn from flows that are no attacks, so hosts with such flows are spread first.
+#[test]
+fn hosts_that_are_only_attacked_come_last() {
+    let flow = |host: u32, class: LabelClass| FlowRecord {
+        source: Some(0x0909_0909),
+        destination: Some(0x0a00_0000 + host),
+        label: Some(Label { class, name: "x".into(), detail: None }),
+        ..FlowRecord::default()
+    };
+    let hosts = [(1u32, 9, 0), (2, 5, 1), (3, 0, 3), (4, 4, 0)];
+    let flows: Vec<FlowRecord> = hosts
+        .iter()
+        .flat_map(|(host, attacks, benign)| {
+            let attacks = (0..*attacks).map(|_| flow(*host, LabelClass::Malicious));
+            attacks.chain((0..*benign).map(|_| flow(*host, LabelClass::Benign)))
+        })
+        .collect();
+    let agents = |count: u32| {
+        let assigned = Partition::ByHost
+            .assign_flows(&flows, count, &Streams::from_seed(1))
+            .map_err(|e| e.to_string())?;
+        let agent = |host| {
+            let at = flows.iter().position(|flow| flow.destination == Some(0x0a00_0000 + host));
+            assigned[at.unwrap()].0
+        };
+        Ok::<_, String>([1u32, 2, 3, 4].map(agent))
+    };
+    // Host 3 has most benign flows, then host 2; host 1 has most attacks and goes where there are fewest flows.
+    assert_eq!(agents(2), Ok([0, 1, 0, 1]));
+    assert_eq!(agents(4), Ok([2, 1, 0, 3]));
+    assert_eq!(
+        agents(5).unwrap_err(),
+        "5 agents cannot divide 4 values of \"address\"; use at most 4 agents, or the partition SortedBy or Iid"
+    );
 }
 
 /// What another program writes can be looked into and converted as it comes.

@@ -229,7 +229,7 @@ proptest! {
         ] {
             let assigned = match partition.assign_flows(&flows, agents, &streams) {
                 Ok(assigned) => assigned,
-                Err(PartitionError::TooFewCategories { .. }) => continue,
+                Err(PartitionError::TooFewParts { .. }) => continue,
                 Err(error) => return Err(TestCaseError::fail(error.to_string())),
             };
             prop_assert_eq!(assigned.len(), flows.len());

@@ -168,7 +168,7 @@ fn warm_up(plan: &Plan, source: &Source, site: Site, shares: bool) -> Result<Win
     let flows = source.warm_up(site, most.get() as usize, shares, &plan.streams);
     if flows.is_empty() {
         return Err(SimError::Traffic(format!(
-            "agent {} has no training flows: use fewer agents, a larger alpha, or split: Iid",
+            "agent {} has no benign flows to learn from: use fewer agents, a larger alpha, or split: Iid",
             site.agent
         )));
     }
