@@ -5,12 +5,15 @@
 
 use std::{
     borrow::Cow,
+    fmt::Write as _,
     io::{self, Write},
     net::Ipv4Addr,
     path::Path,
 };
 
-use crate::{CaptureError, FlowRecord, InspectOptions, Records, Tally, inspect::Opened, key::protocol_name};
+use crate::{
+    CaptureError, FlowRecord, InspectOptions, Records, Rows, Tally, inspect::Opened, key::protocol_name,
+};
 
 /// Columns of converted flows: times in seconds, bytes of IP packets and of payload.
 pub const FLOW_COLUMNS: [&str; 18] = [
@@ -45,7 +48,7 @@ pub enum ConvertError {
     Write(#[from] io::Error),
 }
 
-/// Writes a capture as CSV; flows in bounded memory.
+/// Writes a capture as CSV, in bounded memory but for npz, and for CSV from a pipe whose map clips numbers.
 ///
 /// # Errors
 /// Whatever stops a reader of that file, or the writer.
@@ -55,9 +58,9 @@ pub fn convert(path: &Path, options: &InspectOptions, writer: impl Write) -> Res
             write_flows(&mut *reader, writer)?;
             Ok(reader.tally().clone())
         }
-        Opened::Records { records, tally, .. } => {
-            write_records(&records, writer)?;
-            Ok(tally)
+        Opened::Rows(mut rows) => {
+            write_rows(&mut rows, writer)?;
+            Ok(rows.tally().clone())
         }
     }
 }
@@ -105,28 +108,38 @@ pub fn write_flows(
     Ok(())
 }
 
-fn write_records(records: &Records, mut writer: impl Write) -> io::Result<()> {
+fn write_rows(rows: &mut Rows<'_>, mut writer: impl Write) -> Result<(), ConvertError> {
+    let mut header_due = true;
+    let mut line = String::new();
+    while let Some(records) = rows.next_rows()? {
+        if std::mem::take(&mut header_due) {
+            write_header(records, &mut writer)?;
+        }
+        for row in 0..records.rows() {
+            line.clear();
+            for number in records.numbers(row) {
+                write!(line, "{number},").expect("a string grows");
+            }
+            let codes = records.codes(row).iter().enumerate();
+            let names = codes.map(|(column, code)| records.categories(column)[usize::from(*code)].as_str());
+            for name in names.chain(records.label(row)) {
+                line.push_str(&quoted(name));
+                line.push(',');
+            }
+            line.pop();
+            line.push('\n');
+            writer.write_all(line.as_bytes())?;
+        }
+    }
+    Ok(writer.flush()?)
+}
+
+fn write_header(records: &Records, writer: &mut impl Write) -> io::Result<()> {
     let numeric = records.numeric().iter().map(|feature| feature.name.as_str());
     let names = numeric.chain(records.categorical().iter().map(String::as_str));
     let labelled = !records.label_codes.is_empty();
     let names: Vec<Cow<'_, str>> = names.chain(labelled.then_some("label")).map(quoted).collect();
-    writeln!(writer, "{}", names.join(","))?;
-    let mut line = String::new();
-    for row in 0..records.rows() {
-        line.clear();
-        let numbers = records.numbers(row).iter().map(|number| Cow::from(number.to_string()));
-        let categories = records.codes(row).iter().enumerate();
-        let categories =
-            categories.map(|(column, code)| quoted(&records.categories(column)[usize::from(*code)]));
-        for (i, field) in numbers.chain(categories).chain(records.label(row).map(quoted)).enumerate() {
-            if i > 0 {
-                line.push(',');
-            }
-            line.push_str(&field);
-        }
-        writeln!(writer, "{line}")?;
-    }
-    writer.flush()
+    writeln!(writer, "{}", names.join(","))
 }
 
 /// Seconds with six decimals, exactly.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CaptureError, CaptureMap, Compression, FlowReader, FlowRecord, Format, LabelClass, Lenience, ReadOptions,
-    Records, Tally, Transport, key::protocol_name, mapped_csv::read_csv_over, read_npz,
+    Rows, Tally, Transport, key::protocol_name, read_npz,
 };
 
 /// Sources that are counted at a time; with more of them in a file the counts are lower bounds.
@@ -83,54 +83,47 @@ pub struct Talker {
     pub flows: u64,
 }
 
-/// Looks through a file: flows in bounded memory, CSV and npz as [`Records`] in memory.
+/// Looks through a file, in bounded memory but for npz.
 ///
 /// # Errors
 /// Whatever stops a reader of that file.
 pub fn inspect(path: &Path, options: &InspectOptions) -> Result<Inspection, CaptureError> {
-    match Opened::new(path, options)? {
+    match Opened::with(path, options, Rows::raw_csv)? {
         Opened::Flows(reader) => inspect_flows(reader),
-        Opened::Records { format, compression, records, tally } => {
-            Ok(inspect_records(format, compression, &records, tally))
-        }
+        Opened::Rows(rows) => inspect_rows(rows),
     }
 }
 
 /// A file as flows or as rows: what [`inspect`] and [`crate::convert`] begin with.
-pub enum Opened {
+pub enum Opened<'a> {
     /// Flows, which are read one by one.
     Flows(Box<FlowReader<'static>>),
-    /// Rows of mapped CSV or of npz, which are in memory.
-    Records {
-        /// What to call the format.
-        format: String,
-        /// How the file was packed.
-        compression: Compression,
-        /// The rows.
-        records: Box<Records>,
-        /// What was met while reading them.
-        tally: Tally,
-    },
+    /// Rows of mapped CSV or of npz.
+    Rows(Rows<'a>),
 }
 
-impl Opened {
-    /// Opens a file once, so that it may be a pipe (npz apart); rows are read whole.
+impl<'a> Opened<'a> {
+    /// Opens a file, once unless its map clips numbers, so that it may be a pipe (npz apart).
     ///
     /// # Errors
     /// Whatever stops a reader of that file.
-    pub fn new(path: &Path, options: &InspectOptions) -> Result<Self, CaptureError> {
+    pub fn new(path: &Path, options: &'a InspectOptions) -> Result<Self, CaptureError> {
+        Self::with(path, options, Rows::csv)
+    }
+
+    fn with(
+        path: &Path,
+        options: &'a InspectOptions,
+        csv: impl FnOnce(Transport<'a>, &Path, &'a CaptureMap, Lenience) -> Result<Rows<'a>, CaptureError>,
+    ) -> Result<Self, CaptureError> {
+        if let Some(map) = &options.map {
+            return csv(Transport::open(path)?, path, map, options.read.lenience).map(Self::Rows);
+        }
         let transport = Transport::open(path)?;
         let compression = transport.compression();
-        if let Some(map) = &options.map {
-            let (records, tally) = read_csv_over(transport, path, map, options.read.lenience)?;
-            let format = format!("CSV by map {}", map.name);
-            return Ok(Self::Records { format, compression, records: Box::new(records), tally });
-        }
         let format = options.read.format.or_else(|| Format::detect(transport.head()));
         if format == Some(Format::Npz) && compression == Compression::Plain {
-            let records = Box::new(read_npz(path)?);
-            let tally = Tally { records: records.rows() as u64, ..Tally::default() };
-            return Ok(Self::Records { format: Format::Npz.name().to_owned(), compression, records, tally });
+            return Ok(Self::Rows(Rows::whole(Format::Npz.name(), compression, read_npz(path)?)));
         }
         Ok(Self::Flows(Box::new(FlowReader::over(transport, path, &options.read)?)))
     }
@@ -143,6 +136,8 @@ struct Range {
     min: f64,
     max: f64,
     sum: f64,
+    /// Numbers that are not finite: NaN, negative and positive infinity.
+    clipped: [u64; 3],
 }
 
 impl Range {
@@ -151,6 +146,30 @@ impl Range {
             if self.known == 0 { (value, value) } else { (self.min.min(value), self.max.max(value)) };
         self.known += 1;
         self.sum += value;
+    }
+
+    /// As [`Range::add`], or puts the number aside if it will be clipped.
+    fn add_clipped(&mut self, value: f64) {
+        if value.is_finite() {
+            self.add(value);
+        } else {
+            let kind = if value.is_nan() { 0 } else { 1 + usize::from(value > 0.0) };
+            self.clipped[kind] += 1;
+        }
+    }
+
+    /// The range once what was put aside is clipped ([`crate::NotFinite::Clip`]).
+    fn clipped(&self) -> Self {
+        let mut range = *self;
+        let bounds = [0.0, self.min, self.max];
+        for (bound, many) in bounds.into_iter().zip(self.clipped) {
+            if many > 0 {
+                range.add(bound);
+                range.known += many - 1;
+                range.sum += bound * (many - 1) as f64;
+            }
+        }
+        range
     }
 
     fn named(&self, name: &str) -> FeatureRange {
@@ -263,34 +282,39 @@ fn told(talkers: BTreeMap<u32, u64>) -> Vec<Talker> {
     told.map(|(address, flows)| Talker { address: Ipv4Addr::from(address).to_string(), flows }).collect()
 }
 
-fn inspect_records(format: String, compression: Compression, records: &Records, tally: Tally) -> Inspection {
-    let mut ranges = vec![Range::default(); records.numeric().len()];
+fn inspect_rows(mut rows: Rows<'_>) -> Result<Inspection, CaptureError> {
     let mut found = Inspection {
-        format,
-        compression,
-        rows: records.rows() as u64,
-        clipped: records.clipped(),
+        format: rows.format().to_owned(),
+        compression: rows.compression(),
         top_talkers_exact: true,
-        tally,
         ..Inspection::default()
     };
+    let (mut ranges, mut names) = (Vec::new(), Vec::new());
     let mut talkers = BTreeMap::new();
-    for row in 0..records.rows() {
-        for (range, number) in ranges.iter_mut().zip(records.numbers(row)) {
-            range.add(f64::from(*number));
+    while let Some(records) = rows.next_rows()? {
+        if names.is_empty() {
+            names = records.numeric().iter().map(|feature| feature.name.clone()).collect();
+            ranges.resize(names.len(), Range::default());
         }
-        if let Some(label) = records.label(row) {
-            count(&mut found.labels, label);
-        }
-        found.malicious += u64::from(!records.is_benign(row));
-        if let Some(remote) = records.keys()[row].remote {
-            found.top_talkers_exact &= hear(&mut talkers, remote);
+        found.rows += records.rows() as u64;
+        found.clipped = records.clipped();
+        for row in 0..records.rows() {
+            for (range, number) in ranges.iter_mut().zip(records.numbers(row)) {
+                range.add_clipped(f64::from(*number));
+            }
+            if let Some(label) = records.label(row) {
+                count(&mut found.labels, label);
+            }
+            found.malicious += u64::from(!records.is_benign(row));
+            if let Some(remote) = records.keys()[row].remote {
+                found.top_talkers_exact &= hear(&mut talkers, remote);
+            }
         }
     }
-    let features = ranges.iter().zip(records.numeric());
-    found.features = features.map(|(range, feature)| range.named(&feature.name)).collect();
+    found.features = ranges.iter().zip(&names).map(|(range, name)| range.clipped().named(name)).collect();
     found.top_talkers = told(talkers);
-    found
+    found.tally = rows.tally().clone();
+    Ok(found)
 }
 
 impl InspectOptions {

@@ -61,72 +61,122 @@ pub fn read_csv_with(
     parse(Lines::new(reader, name, LIMITS.line_bytes)?, map, LIMITS, lenience)
 }
 
-/// Reads CSV of a file that is open already.
-pub(crate) fn read_csv_over(
-    transport: Transport<'_>,
-    name: &Path,
-    map: &CaptureMap,
-    lenience: Lenience,
-) -> Result<(Records, Tally), CaptureError> {
-    map.check()?;
-    parse(Lines::over(transport, name, LIMITS.line_bytes), map, LIMITS, lenience)
-}
-
 fn parse(
-    mut lines: Lines<'_>,
+    lines: Lines<'_>,
     map: &CaptureMap,
     limits: Limits,
     lenience: Lenience,
 ) -> Result<(Records, Tally), CaptureError> {
-    let mut parser = Parser::new(map, limits);
-    let mut fields = Vec::with_capacity(map.columns.len());
-    let mut header_due = map.header;
-    let mut tally = Tally::default();
-    loop {
-        let error = match parser.line(&mut lines, &mut fields, &mut header_due) {
-            Ok(true) => continue,
-            Ok(false) => break,
-            Err(error) => error,
-        };
-        let Lenience::SkipUpTo(skipped_max) = lenience else { return Err(error) };
-        if header_due || !is_of_one_record(&error) {
-            return Err(error);
-        }
-        if tally.skipped == skipped_max {
-            return Err(CaptureError::TooManySkipped { skipped_max, last: Box::new(error) });
-        }
-        parser.records.forget_unfinished_row();
-        tally.skip(&error);
-    }
-    let mut records = parser.records;
-    if records.rows() == 0 {
-        return Err(CaptureError::File { file: lines.file().to_owned(), problem: FileProblem::Empty });
-    }
-    clip(&mut records);
-    tally.records = records.rows() as u64;
-    if records.dropped > 0 {
-        tally.left_out.insert("rows with numbers that are not finite".to_owned(), records.dropped);
-    }
-    Ok((records, tally))
+    CsvReader::new(lines, map, limits, lenience).take_rest()
 }
 
-/// Replaces numbers that are not finite, which are here only if the map wants them replaced.
-fn clip(records: &mut Records) {
-    if records.clipped == 0 {
-        return;
+/// A CSV file, read some rows at a time.
+pub(crate) struct CsvReader<'a> {
+    lines: Lines<'a>,
+    parser: Parser<'a>,
+    fields: Vec<Field>,
+    header_due: bool,
+    lenience: Lenience,
+    tally: Tally,
+}
+
+impl<'a> CsvReader<'a> {
+    /// Of a file that is open already.
+    pub(crate) fn over(
+        transport: Transport<'a>,
+        name: &Path,
+        map: &'a CaptureMap,
+        lenience: Lenience,
+    ) -> Result<Self, CaptureError> {
+        map.check()?;
+        Ok(Self::new(Lines::over(transport, name, LIMITS.line_bytes), map, LIMITS, lenience))
     }
-    let width = records.numeric.len();
-    for column in 0..width {
-        let (mut low, mut high) = (0.0f32, 0.0f32);
-        let values = records.numbers.iter().skip(column).step_by(width).filter(|value| value.is_finite());
-        for (i, value) in values.enumerate() {
-            (low, high) = if i == 0 { (*value, *value) } else { (low.min(*value), high.max(*value)) };
+
+    fn new(lines: Lines<'a>, map: &'a CaptureMap, limits: Limits, lenience: Lenience) -> Self {
+        let parser = Parser::new(map, limits);
+        let fields = Vec::with_capacity(map.columns.len());
+        Self { lines, parser, fields, header_due: map.header, lenience, tally: Tally::default() }
+    }
+
+    /// What was met so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Reads up to so many rows in place of those read before; none is the end. Numbers that are to be clipped are as
+    /// the file has them.
+    pub(crate) fn next_rows(&mut self, rows_max: usize) -> Result<&mut Records, CaptureError> {
+        self.parser.records.forget_rows();
+        while self.parser.records.rows() < rows_max {
+            let error = match self.parser.line(&mut self.lines, &mut self.fields, &mut self.header_due) {
+                Ok(true) => continue,
+                Ok(false) => break,
+                Err(error) => error,
+            };
+            let Lenience::SkipUpTo(skipped_max) = self.lenience else { return Err(error) };
+            if self.header_due || !is_of_one_record(&error) {
+                return Err(error);
+            }
+            if self.tally.skipped == skipped_max {
+                return Err(CaptureError::TooManySkipped { skipped_max, last: Box::new(error) });
+            }
+            self.parser.records.forget_unfinished_row();
+            self.tally.skip(&error);
         }
-        for value in records.numbers.iter_mut().skip(column).step_by(width) {
-            if value.is_nan() {
-                *value = 0.0;
-            } else {
-                *value = value.clamp(low, high);
+        let records = &mut self.parser.records;
+        self.tally.records += records.rows() as u64;
+        if self.tally.records == 0 {
+            let file = self.lines.file().to_owned();
+            return Err(CaptureError::File { file, problem: FileProblem::Empty });
+        }
+        if records.dropped > 0 {
+            self.tally.left_out.insert("rows with numbers that are not finite".to_owned(), records.dropped);
+        }
+        Ok(records)
+    }
+
+    /// Reads all rows from here on, clipped.
+    pub(crate) fn take_rest(&mut self) -> Result<(Records, Tally), CaptureError> {
+        self.next_rows(usize::MAX)?;
+        let mut records = std::mem::take(&mut self.parser.records);
+        if records.clipped > 0 {
+            let mut bounds = Bounds::new(self.parser.map);
+            bounds.widen(&records);
+            bounds.clip(&mut records);
+        }
+        Ok((records, self.tally.clone()))
+    }
+}
+
+/// The smallest and largest finite number of every numeric column.
+pub(crate) struct Bounds(Vec<Option<(f32, f32)>>);
+
+impl Bounds {
+    pub(crate) fn new(map: &CaptureMap) -> Self {
+        let numeric = |(_, kind): &&(String, ColumnKind)| matches!(kind, ColumnKind::Numeric { .. });
+        Self(vec![None; map.columns.iter().filter(numeric).count()])
+    }
+
+    pub(crate) fn widen(&mut self, records: &Records) {
+        for row in 0..records.rows() {
+            for (bounds, value) in self.0.iter_mut().zip(records.numbers(row)) {
+                if value.is_finite() {
+                    let (low, high) = bounds.unwrap_or((*value, *value));
+                    *bounds = Some((low.min(*value), high.max(*value)));
+                }
+            }
+        }
+    }
+
+    /// Replaces numbers that are not finite: NaN by 0, infinities by the bound on their side.
+    pub(crate) fn clip(&self, records: &mut Records) {
+        let width = self.0.len().max(1);
+        for row in records.numbers.chunks_exact_mut(width) {
+            for (value, bounds) in row.iter_mut().zip(&self.0) {
+                if !value.is_finite() {
+                    let (low, high) = bounds.unwrap_or_default();
+                    *value = if value.is_nan() { 0.0 } else { value.clamp(low, high) };
+                }
             }
         }
     }

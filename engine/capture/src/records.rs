@@ -6,7 +6,7 @@ use phalanx_core::{Feature, FlowKey};
 
 use crate::{CellProblem, Encoding, error::shown};
 
-/// The rows of one file in file order: numbers, categories, label and key of each.
+/// Rows of one file in file order: numbers, categories, label and key of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Records {
     pub(crate) numeric: Vec<Feature>,
@@ -90,6 +90,12 @@ impl Records {
         self.numbers.truncate(rows * self.numeric.len());
         self.codes.truncate(rows * self.categorical.len());
         self.label_codes.truncate(rows);
+    }
+
+    /// Forgets all rows, not the names of their categories and labels.
+    pub(crate) fn forget_rows(&mut self) {
+        self.keys.clear();
+        self.forget_unfinished_row();
     }
 
     /// Names of the attacks in the file, ascending.

@@ -14,13 +14,13 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::Type;
 use phalanx_capture::{
-    CaptureError, ConvertError, FLOW_COLUMNS, FlowRecord, InspectOptions, Opened, Records, Tally,
+    CaptureError, ConvertError, FLOW_COLUMNS, FlowRecord, InspectOptions, Opened, Records, Rows, Tally,
     protocol_name,
 };
 
 const ROWS_PER_GROUP: usize = 100_000;
 
-/// Writes a capture as Parquet; flows in memory bounded by a row group.
+/// Writes a capture as Parquet, in memory bounded by a row group, with the exceptions of [`phalanx_capture::convert`].
 pub(super) fn convert(
     path: &std::path::Path,
     options: &InspectOptions,
@@ -31,9 +31,9 @@ pub(super) fn convert(
             write_flows(&mut *reader, writer)?;
             Ok(reader.tally().clone())
         }
-        Opened::Records { records, tally, .. } => {
-            write_records(&records, writer)?;
-            Ok(tally)
+        Opened::Rows(mut rows) => {
+            write_rows(&mut rows, writer)?;
+            Ok(rows.tally().clone())
         }
     }
 }
@@ -237,27 +237,38 @@ fn write_flows(
     table.finish()
 }
 
-fn write_records(records: &Records, writer: impl Write + Send) -> Result<(), ConvertError> {
+fn write_rows(rows: &mut Rows<'_>, writer: impl Write + Send) -> Result<(), ConvertError> {
+    let mut writer = Some(writer);
+    let mut table = None;
+    while let Some(records) = rows.next_rows()? {
+        if let Some(writer) = writer.take() {
+            table = Some(begin_rows(records, writer)?);
+        }
+        let table = table.as_mut().expect("a table begins with the first rows");
+        for row in 0..records.rows() {
+            let (numbers, texts) = table.columns.split_at_mut(records.numeric().len());
+            for (cells, number) in numbers.iter_mut().zip(records.numbers(row)) {
+                let Cells::Number(column) = cells else { unreachable!("the first columns are numbers") };
+                column.push(Some(*number));
+            }
+            let categories = records.codes(row).iter().enumerate();
+            let categories =
+                categories.map(|(column, code)| records.categories(column)[usize::from(*code)].as_str());
+            for (cells, text) in texts.iter_mut().zip(categories.chain(records.label(row))) {
+                cells.text(Some(text));
+            }
+            table.row()?;
+        }
+    }
+    table.map_or(Ok(()), Table::finish)
+}
+
+fn begin_rows<W: Write + Send>(records: &Records, writer: W) -> Result<Table<W>, ConvertError> {
     let (numeric, categorical) = (records.numeric(), records.categorical());
     let labelled = records.label(0).is_some();
     let names = numeric.iter().map(|feature| feature.name.as_str());
     let names = names.chain(categorical.iter().map(String::as_str)).chain(labelled.then_some("label"));
     let numbers = numeric.iter().map(|_| Cells::Number(column()));
     let texts = (0..categorical.len() + usize::from(labelled)).map(|_| Cells::Text(column()));
-    let mut table = Table::begin(names, numbers.chain(texts).collect(), writer)?;
-    for row in 0..records.rows() {
-        let (numbers, texts) = table.columns.split_at_mut(numeric.len());
-        for (cells, number) in numbers.iter_mut().zip(records.numbers(row)) {
-            let Cells::Number(column) = cells else { unreachable!("the first columns are numbers") };
-            column.push(Some(*number));
-        }
-        let categories = records.codes(row).iter().enumerate();
-        let categories =
-            categories.map(|(column, code)| records.categories(column)[usize::from(*code)].as_str());
-        for (cells, text) in texts.iter_mut().zip(categories.chain(records.label(row))) {
-            cells.text(Some(text));
-        }
-        table.row()?;
-    }
-    table.finish()
+    Table::begin(names, numbers.chain(texts).collect(), writer)
 }
