@@ -5,13 +5,14 @@
 //! All columns are 64-bit integers; `fingerprint` holds the first eight bytes of a tick's fingerprint, big-endian.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::{Repetition, Type as Physical};
 use parquet::column::reader::get_typed_column_reader;
 use parquet::data_type::Int64Type;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -67,13 +68,30 @@ fn counters(counts: &TickCounts) -> [(&'static str, u64); 12] {
     ]
 }
 
-/// The rows of a run, packed.
-#[derive(Debug, Default)]
-pub struct Rows(Vec<u8>);
+/// The rows of a run, packed: the latest in memory, those of long runs in a file without a name, which is gone when its
+/// process is.
+#[derive(Debug)]
+pub struct Rows {
+    folder: PathBuf,
+    latest: Vec<u8>,
+    earlier: Option<File>,
+}
+
+/// Packed rows that stay in memory, in bytes.
+const LATEST: usize = 1 << 20;
 
 impl Rows {
+    /// None yet. The file of a long run will be in this output folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), latest: Vec::new(), earlier: None }
+    }
+
     /// Appends a tick.
-    pub fn push(&mut self, run: u32, record: &TickRecord) {
+    ///
+    /// # Errors
+    /// If the file of a long run cannot be written.
+    pub fn push(&mut self, run: u32, record: &TickRecord) -> Result<(), RunnerError> {
         let outcome = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count() as u64;
         let (head, _) = record.fingerprint.0.split_first_chunk().expect("a fingerprint has 32 bytes");
         let first = [u64::from(run), record.tick.0, u64::from_be_bytes(*head)];
@@ -84,25 +102,56 @@ impl Rows {
             outcome(Outcome::Undecided),
         ];
         let counts = counters(&record.counts).into_iter().map(|(_, count)| count);
-        first.into_iter().chain(counts).chain(last).for_each(|value| pack(value, &mut self.0));
+        first.into_iter().chain(counts).chain(last).for_each(|value| pack(value, &mut self.latest));
+        self.put_away()
     }
 
-    /// Rows that were packed before.
-    #[must_use]
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    /// Appends rows that were packed before.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn append(&mut self, packed: &[u8]) -> Result<(), RunnerError> {
+        self.latest.extend_from_slice(packed);
+        self.put_away()
+    }
+
+    fn put_away(&mut self) -> Result<(), RunnerError> {
+        if self.latest.len() < LATEST {
+            return Ok(());
+        }
+        let io = RunnerError::io("write series in", &self.folder);
+        let file = match &mut self.earlier {
+            Some(file) => Ok(file),
+            none => tempfile::tempfile_in(&self.folder).map(|file| none.insert(file)),
+        };
+        file.and_then(|file| file.write_all(&self.latest)).map_err(io)?;
+        self.latest.clear();
+        Ok(())
     }
 
     /// The packed rows so far.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+    ///
+    /// # Errors
+    /// If the file of a long run cannot be read.
+    pub fn packed(&mut self) -> Result<Vec<u8>, RunnerError> {
+        let mut all = Vec::new();
+        self.copy_to(&mut all).map_err(RunnerError::io("read series in", &self.folder))?;
+        Ok(all)
     }
 
-    /// The packed rows.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
+    /// Writes the packed rows so far; how many bytes they are.
+    fn copy_to(&mut self, out: &mut impl Write) -> io::Result<u64> {
+        let mut length = self.latest.len() as u64;
+        if let Some(file) = &mut self.earlier {
+            file.rewind()?;
+            length += io::copy(file, out)?;
+        }
+        out.write_all(&self.latest)?;
+        Ok(length)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.latest.is_empty() && self.earlier.is_none()
     }
 }
 
@@ -160,11 +209,16 @@ impl Series {
         }
     }
 
-    fn append_packed(&mut self, bytes: &[u8]) {
+    /// Appends the whole rows of these bytes; how many bytes these are.
+    fn append_packed(&mut self, bytes: &[u8]) -> usize {
         let width = self.names.len();
-        for (i, value) in unpack(bytes).enumerate() {
+        // The last byte of a value is below 0x80.
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte < 0x80).map(|(at, _)| at + 1);
+        let used = ends.skip(width - 1).step_by(width).last().unwrap_or(0);
+        for (i, value) in unpack(&bytes[..used]).enumerate() {
             self.values[i % width].push(value as i64);
         }
+        used
     }
 
     fn sort(&mut self) {
@@ -215,22 +269,11 @@ impl Series {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), RunnerError> {
-        let beside = path.with_extension("parquet.tmp");
-        let file = File::create(&beside).map_err(RunnerError::io("write", &beside))?;
-        self.encode(file).map_err(|error| RunnerError::io("write", &beside)(std::io::Error::other(error)))?;
-        fs::rename(&beside, path).map_err(RunnerError::io("rename to", path))
+        beside(path, &self.names, |writer| self.write_group(writer))
     }
 
-    fn encode(&self, file: File) -> Result<(), parquet::errors::ParquetError> {
-        let field = |name: &String| {
-            let column = Type::primitive_type_builder(name, Physical::INT64);
-            column.with_repetition(Repetition::REQUIRED).build().map(Arc::new)
-        };
-        let fields = self.names.iter().map(field).collect::<Result<_, _>>()?;
-        let schema = Type::group_type_builder("series").with_fields(fields).build()?;
-        // A library's version would change the bytes.
-        let properties = WriterProperties::builder().set_created_by("phalanx".to_owned()).build();
-        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
+    /// Writes all rows as a group of a part.
+    fn write_group(&self, writer: &mut SerializedFileWriter<File>) -> Result<(), ParquetError> {
         let mut group = writer.next_row_group()?;
         for values in &self.values {
             let mut column = group.next_column()?.expect("as many columns as in the schema");
@@ -238,9 +281,49 @@ impl Series {
             column.close()?;
         }
         group.close()?;
-        writer.close()?;
         Ok(())
     }
+}
+
+/// Writes a part of these columns, beside its name first.
+fn beside(
+    path: &Path,
+    names: &[String],
+    write: impl FnOnce(&mut SerializedFileWriter<File>) -> Result<(), ParquetError>,
+) -> Result<(), RunnerError> {
+    let beside = path.with_extension("parquet.tmp");
+    let file = File::create(&beside).map_err(RunnerError::io("write", &beside))?;
+    let whole = || {
+        let field = |name: &String| {
+            let column = Type::primitive_type_builder(name, Physical::INT64);
+            column.with_repetition(Repetition::REQUIRED).build().map(Arc::new)
+        };
+        let fields = names.iter().map(field).collect::<Result<_, _>>()?;
+        let schema = Type::group_type_builder("series").with_fields(fields).build()?;
+        // A library's version would change the bytes.
+        let properties = WriterProperties::builder().set_created_by("phalanx".to_owned()).build();
+        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
+        write(&mut writer)?;
+        writer.close()
+    };
+    whole().map_err(|error: ParquetError| RunnerError::io("write", &beside)(io::Error::other(error)))?;
+    fs::rename(&beside, path).map_err(RunnerError::io("rename to", path))
+}
+
+/// Writes the part of one long run, some rows at a time.
+fn write_long(packed: &mut impl Read, names: &[String], path: &Path) -> Result<(), RunnerError> {
+    beside(path, names, |writer| {
+        let mut bytes = Vec::new();
+        loop {
+            if packed.by_ref().take(LATEST as u64).read_to_end(&mut bytes)? == 0 {
+                return Ok(());
+            }
+            let mut series = Series { names: names.to_vec(), values: vec![Vec::new(); names.len()] };
+            let used = series.append_packed(&bytes);
+            series.write_group(writer)?;
+            bytes.drain(..used);
+        }
+    })
 }
 
 /// The parts of a folder, in order.
@@ -290,15 +373,19 @@ impl SeriesWriter {
         Ok(Self { folder, spool, end, runs_a_part: (PART_ROWS / ticks.max(1)).max(1) })
     }
 
-    /// Appends a run's rows; returns where they are.
+    /// Appends a run's rows; returns where they are, if there are any.
     ///
     /// # Errors
-    /// If they cannot be written.
-    pub fn spool(&mut self, rows: &[u8]) -> Result<(u64, u32), RunnerError> {
-        let offset = self.end;
-        self.spool.write_all(rows).map_err(RunnerError::io("write", &self.folder.join(SPOOL)))?;
-        self.end += rows.len() as u64;
-        Ok((offset, rows.len() as u32))
+    /// If they cannot be written, or are more than 4 GiB.
+    pub fn spool(&mut self, rows: &mut Rows) -> Result<Option<(u64, u32)>, RunnerError> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let (offset, path) = (self.end, self.folder.join(SPOOL));
+        let length = rows.copy_to(&mut self.spool).map_err(RunnerError::io("write", &path))?;
+        self.end += length;
+        let too_long = |_| RunnerError::io("write", &path)(io::Error::from(io::ErrorKind::FileTooLarge));
+        Ok(Some((offset, u32::try_from(length).map_err(too_long)?)))
     }
 
     /// The part that a run belongs to.
@@ -326,6 +413,15 @@ impl SeriesWriter {
         let path = self.path(part);
         let names = columns();
         let mut series = Series { values: vec![Vec::new(); names.len()], names };
+        if let [(_, (offset, length))] = spooled
+            && self.runs_a_part == 1
+        {
+            // One run, whose rows are in order.
+            let mut spool = &self.spool;
+            let io = |error| RunnerError::io("read", &self.folder.join(SPOOL))(error);
+            spool.seek(SeekFrom::Start(*offset)).map_err(io)?;
+            return write_long(&mut spool.take(u64::from(*length)), &series.names, &path);
+        }
         if path.exists() {
             let before = Series::read(&path)?;
             if before.names == series.names {
@@ -408,8 +504,9 @@ mod tests {
             let mut writer = SeriesWriter::open(folder.path(), 2).unwrap();
             let mut spooled = Vec::new();
             for run in runs {
-                let rows = [row(u64::from(*run), 0), row(u64::from(*run), 1)].concat();
-                spooled.push((*run, writer.spool(&rows).unwrap()));
+                let mut rows = Rows::new(folder.path());
+                rows.append(&[row(u64::from(*run), 0), row(u64::from(*run), 1)].concat()).unwrap();
+                spooled.push((*run, writer.spool(&mut rows).unwrap().unwrap()));
             }
             // In two goes, like a campaign that was extended.
             writer.write_part(0, &spooled[..1]).unwrap();
@@ -422,5 +519,29 @@ mod tests {
             fs::read(path).unwrap()
         };
         assert_eq!(part(&[0, 1, 2]), part(&[2, 0, 1]));
+    }
+
+    #[test]
+    fn a_long_run_goes_through_a_file() {
+        const TICKS: u64 = 150_000;
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = Rows::new(folder.path());
+        for tick in 0..TICKS {
+            let mut bytes = Vec::new();
+            pack(7, &mut bytes);
+            pack(tick, &mut bytes);
+            (2..columns().len() as u64).for_each(|i| pack(i, &mut bytes));
+            rows.append(&bytes).unwrap();
+            assert!(rows.latest.len() < LATEST);
+        }
+        let mut again = Rows::new(folder.path());
+        again.append(&rows.packed().unwrap()).unwrap();
+        assert_eq!(again.packed().unwrap(), rows.packed().unwrap(), "as from a checkpoint");
+        let mut writer = SeriesWriter::open(folder.path(), TICKS as u32).unwrap();
+        let spooled = [(7, writer.spool(&mut rows).unwrap().unwrap())];
+        writer.write_part(7, &spooled).unwrap();
+        let series = Series::read(&parts(folder.path()).unwrap()[0]).unwrap();
+        assert_eq!(series.column("run_id").unwrap(), vec![7; TICKS as usize]);
+        assert!(series.column("tick").unwrap().iter().copied().eq(0..TICKS as i64));
     }
 }

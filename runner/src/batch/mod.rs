@@ -319,10 +319,7 @@ impl Batch {
             let seed = self.shared.campaign.seed(&run);
             let record = blank(&self.shared, &run, seed, Status::Timeout);
             let error = Some(format!("a tick had not ended {:?} after the run began", since.elapsed()));
-            self.note(
-                Report { worker: id, record, rows: Vec::new(), curves: None, error, fatal: None },
-                progress,
-            )?;
+            self.note(Report { worker: id, record, rows: None, curves: None, error, fatal: None }, progress)?;
         }
         Ok(())
     }
@@ -339,8 +336,8 @@ impl Batch {
             failure::write(self.folder.path(), &record, text)?;
             self.stopped |= self.options.on_error == OnError::Stop;
         }
-        let rows = match &mut self.series {
-            Some(series) if !rows.is_empty() => Some(series.spool(&rows)?),
+        let rows = match (&mut self.series, rows) {
+            (Some(series), Some(mut rows)) => series.spool(&mut rows)?,
             _ => None,
         };
         let over = matches!(status, Status::Ok | Status::Failed);

@@ -51,7 +51,7 @@ pub(super) struct Task {
 pub(super) struct Report {
     pub(super) worker: u64,
     pub(super) record: RunRecord,
-    pub(super) rows: Vec<u8>,
+    pub(super) rows: Option<Rows>,
     pub(super) curves: Option<Box<Curves>>,
     pub(super) error: Option<String>,
     /// The tool failed, not the run.
@@ -95,7 +95,7 @@ pub(super) fn work(id: u64, shared: &Shared, tasks: &Receiver<Task>, reports: &S
 
 impl Report {
     fn new(record: RunRecord) -> Self {
-        Self { worker: 0, record, rows: Vec::new(), curves: None, error: None, fatal: None }
+        Self { worker: 0, record, rows: None, curves: None, error: None, fatal: None }
     }
 
     fn fatal(shared: &Shared, run: &PlannedRun, seed: u64, error: RunnerError) -> Self {
@@ -133,7 +133,7 @@ fn one(
         Ok(job) => job,
         Err(error) => return failed(error),
     };
-    let mut rows = Rows::default();
+    let mut rows = Rows::new(&shared.folder);
     let build = || match built {
         Some((mut simulation, _)) => {
             simulation.move_to(pool);
@@ -162,7 +162,7 @@ fn one(
                 _ => None,
             };
             let record = job.record(run, seed, ended, start, shared.threads);
-            let rows = if record.status == Status::Ok { rows.into_bytes() } else { Vec::new() };
+            let rows = (record.status == Status::Ok).then_some(rows);
             Report { rows, curves, error, ..Report::new(record) }
         }
         Err(error) => failed(error),
@@ -188,13 +188,13 @@ fn drive(
     shared.ticks.fetch_add(passed, Ordering::Relaxed);
     shared.work.fetch_add(passed * work_a_tick, Ordering::Relaxed);
     let timeout = shared.timeout.map(|limit| (start, limit));
-    let keep = |simulation: &mut Simulation, chain: &mut Chain, rows: &Rows| {
-        Checkpoint::take(run.run_id, simulation, chain, rows.as_bytes().to_vec())?.write(&shared.folder)
+    let keep = |simulation: &mut Simulation, chain: &mut Chain, rows: &mut Rows| {
+        Checkpoint::take(run.run_id, simulation, chain, rows.packed()?)?.write(&shared.folder)
     };
     job.drive_on(simulation, chain, timeout, |passed| match passed {
         Passed::Tick(tick) => {
             if kept.series {
-                rows.push(run.run_id, tick);
+                rows.push(run.run_id, tick)?;
             }
             if kept.events {
                 shared.journal.lock().expect("no panic while it is held").event(&event(run, tick))?;
@@ -231,7 +231,7 @@ fn begin(
     let simulation = checkpoint.restore(&path, built)?;
     match old_chain(shared, job, run, seed, &checkpoint.ledger) {
         Some(chain) => {
-            *rows = Rows::from_bytes(checkpoint.rows);
+            rows.append(&checkpoint.rows)?;
             Ok((simulation, chain))
         }
         // What was decided before the checkpoint is lost, so it is decided once more.
