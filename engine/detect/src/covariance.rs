@@ -5,6 +5,7 @@ use phalanx_core::AgentMix;
 use serde::{Deserialize, Serialize};
 
 use crate::detector::finish;
+use crate::lent::lend;
 use crate::scaling::Scaler;
 
 /// Rows whose products are summed by themselves, so that the error of long sums stays small.
@@ -44,7 +45,7 @@ impl Directions {
     /// Appends the norm of every scaled row's products with the directions, where the i-th direction has weights for
     /// the first `reach(i)` features alone.
     pub(crate) fn norms(&self, rows: &[f32], norms: &mut Vec<f64>, reach: impl Fn(usize) -> usize) {
-        let mut scaled = vec![0.0; self.width];
+        let mut scaled = lend(0.0, self.width);
         norms.extend(rows.chunks_exact(self.width).map(|row| {
             self.scaler.scale(row, &mut scaled);
             let lines = self.lines.chunks_exact(self.width).enumerate();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::detector::{
     RawScorer, checked_rows, column, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
 };
+use crate::lent::lend;
 use crate::state;
 use crate::tails::{Surprise, Tails};
 use crate::{DetectError, Detector};
@@ -111,7 +112,7 @@ pub(crate) fn surprises(
     add: impl Fn(&mut [Surprise], &[f32]),
 ) {
     const BLOCK: usize = 512;
-    let mut surprises = Vec::new();
+    let mut surprises = lend(Surprise::NONE, 0);
     for block in rows.chunks(BLOCK * width) {
         surprises.clear();
         surprises.resize(block.len() / width, Surprise::NONE);

@@ -7,6 +7,7 @@ use crate::detector::{
     RawScorer, check_parameter, finish, mapped_scores, raw_scores, same_width, training_rows, unit,
 };
 use crate::knn::sample;
+use crate::lent::lend;
 use crate::state::{self, Kind, Restore, State};
 use crate::{
     DetectError, Detector, Ecod, ExtendedForest, ExtendedForestConfig, FeatureDraw, Intercept, Scaling,
@@ -142,7 +143,7 @@ impl Ensemble {
 
 impl RawScorer for Ensemble {
     fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
-        let mut sums = vec![0.0; rows.len() / self.width()];
+        let mut sums = lend(0.0, rows.len() / self.width());
         for member in &self.members {
             member.detector.score(rows, raw)?;
             sums.iter_mut().zip(&*raw).for_each(|(sum, score)| *sum += member.tail.nats(*score));

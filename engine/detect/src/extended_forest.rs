@@ -8,6 +8,7 @@ use phalanx_core::{AgentMix, Stream, maths};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{check_finite, check_parameter, column, finish, row_count, training_rows};
+use crate::lent::lend;
 use crate::scaling::{Scaler, moments};
 use crate::state;
 use crate::{DetectError, Detector, Scaling, average_path_length};
@@ -398,7 +399,7 @@ impl Detector for ExtendedForest {
         scores.clear();
         row_count(rows, self.width)?;
         check_finite(rows, self.width)?;
-        let mut scaled = vec![0.0; BLOCK * self.width];
+        let mut scaled = lend(0.0, BLOCK.min(rows.len() / self.width) * self.width);
         for block in rows.chunks(BLOCK * self.width) {
             let count = block.len() / self.width;
             for (row, out) in block.chunks_exact(self.width).zip(scaled.chunks_exact_mut(self.width)) {

@@ -66,6 +66,7 @@ mod hbos;
 mod histogram;
 mod hosted;
 mod knn;
+mod lent;
 mod loda;
 mod mahalanobis;
 mod pca;

@@ -4,6 +4,7 @@ use phalanx_core::{AgentMix, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{RawScorer, check_parameter, finish, mapped_scores, raw_scores, training_rows, unit};
+use crate::lent::lend;
 use crate::scaling::{Scaler, range, widen};
 use crate::state;
 use crate::{DetectError, Detector, Scaling};
@@ -93,7 +94,7 @@ impl Loda {
 
 impl RawScorer for Loda {
     fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
-        let mut scaled = vec![0.0; self.width];
+        let mut scaled = lend(0.0, self.width);
         raw.extend(rows.chunks_exact(self.width).map(|row| {
             self.scaler.scale(row, &mut scaled);
             let sum = self.cuts.iter().fold(0.0, |sum, cut| sum + cut.surprise(cut.project(&scaled)));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::detector::{
     RawScorer, check_parameter, column, finish, mapped_scores, raw_scores, training_rows, unit_log,
 };
+use crate::lent::lend;
 use crate::scaling::{Scaler, moments};
 use crate::state;
 use crate::{DetectError, Detector, Scaling};
@@ -123,7 +124,7 @@ impl RawScorer for Knn {
     fn raw_into(&self, rows: &[f32], raw: &mut Vec<f64>) -> Result<(), DetectError> {
         let width = self.width();
         let mut search = self.tree.search(self.neighbours);
-        let (mut scaled, mut ordered) = (vec![0.0; width], vec![0.0; width]);
+        let (mut scaled, mut ordered) = (lend(0.0, width), lend(0.0f32, width));
         raw.extend(rows.chunks_exact(width).map(|row| {
             self.scaler.scale(row, &mut scaled);
             for (out, feature) in ordered.iter_mut().zip(&self.order) {

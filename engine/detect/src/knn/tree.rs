@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lent::{Lent, lend};
+
 /// Rows a leaf has room for.
 const LANES: usize = 16;
 
@@ -64,8 +66,8 @@ impl Tree {
             // A computed square may lie below the exact one by half a unit in the last place per operation; nodes are
             // skipped only if they are farther by more than that, so that rounding cannot hide a neighbour.
             slack: 1.0 - (self.width + 8) as f64 / 8_388_608.0,
-            nearest: vec![f32::INFINITY; neighbours.min(self.rows)],
-            offsets: vec![0.0; self.width],
+            nearest: lend(f32::INFINITY, neighbours.min(self.rows)),
+            offsets: lend(0.0, self.width),
         }
     }
 
@@ -129,9 +131,9 @@ pub(crate) struct Search<'a> {
     tree: &'a Tree,
     slack: f64,
     /// The smallest squares so far, ascending.
-    nearest: Vec<f32>,
+    nearest: Lent<f32>,
     /// Distance from the query to the current node's cell, feature by feature.
-    offsets: Vec<f32>,
+    offsets: Lent<f32>,
 }
 
 impl Search<'_> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StreamingDetector;
 use crate::detector::{check_finite, check_parameter, finish, row_count};
+use crate::lent::lend;
 use crate::state;
 use crate::{DetectError, Detector};
 
@@ -235,7 +236,7 @@ impl HalfSpaceTrees {
     fn turn_over(&mut self) {
         let leaves = self.config.leaves();
         self.masses.resize(self.latest.len(), 0);
-        let mut regions = vec![0u32; 2 * leaves];
+        let mut regions = lend(0u32, 2 * leaves);
         for (latest, masses) in self.latest.chunks_exact(leaves).zip(self.masses.chunks_exact_mut(leaves)) {
             regions[leaves..].copy_from_slice(latest);
             for slot in (1..leaves).rev() {

@@ -26,6 +26,7 @@ pub use half_space::{HalfSpaceConfig, HalfSpaceTrees};
 pub use random_cut::{RandomCutConfig, RobustRandomCutForest};
 
 use crate::detector::{check_finite, row_count};
+use crate::lent::lend;
 use crate::{DetectError, Detector};
 
 /// A detector that can learn from one more row.
@@ -45,7 +46,7 @@ pub trait StreamingDetector: Detector {
         let width = self.width();
         row_count(rows, width)?;
         check_finite(rows, width)?;
-        let mut one = Vec::with_capacity(1);
+        let mut one = lend(0.0, 1);
         for row in rows.chunks_exact(width) {
             self.score(row, &mut one)?;
             scores.extend_from_slice(&one);

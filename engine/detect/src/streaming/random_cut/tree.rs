@@ -3,6 +3,8 @@
 use phalanx_core::{AgentMix, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::lent::lend;
+
 /// No node.
 const NONE: u32 = u32::MAX;
 
@@ -338,7 +340,7 @@ impl Tree {
             return mix.word(0);
         }
         // Trees of random cuts are shallow on average but may be as deep as their window, so no recursion.
-        let mut stack = vec![self.root];
+        let mut stack = lend(self.root, 1);
         while let Some(node) = stack.pop() {
             let Node { children, mass, feature, at, .. } = self.nodes[node as usize];
             mix.word(u64::from(mass) << 32 | u64::from(feature));
