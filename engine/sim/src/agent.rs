@@ -188,15 +188,16 @@ pub(crate) enum Blocked {
     ByOther,
 }
 
-/// Flagged flows of the last ticks that no report has used up.
+/// Flagged flows of the last ticks that no report has used up, in order of arrival.
 #[derive(Component, Debug, Default)]
 pub(crate) struct Evidence {
-    /// In order of arrival.
-    pub(crate) flagged: Vec<Flagged>,
+    flagged: Vec<Flagged>,
+    /// Features of the flagged flows, one row after the other.
+    rows: Vec<f32>,
 }
 
 /// A flagged flow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Flagged {
     /// When it was seen.
     pub(crate) tick: Tick,
@@ -204,10 +205,65 @@ pub(crate) struct Flagged {
     pub(crate) key: FlowKey,
     /// Score minus threshold.
     pub(crate) margin: f64,
-    /// Its features.
-    pub(crate) row: Box<[f32]>,
     /// Its truth, closed.
     pub(crate) truth: Truth,
+}
+
+impl Evidence {
+    /// Flagged flows.
+    pub(crate) fn len(&self) -> usize {
+        self.flagged.len()
+    }
+
+    fn width(&self) -> usize {
+        self.rows.len() / self.len().max(1)
+    }
+
+    /// A flow and its features.
+    pub(crate) fn flow(&self, index: usize) -> (&Flagged, &[f32]) {
+        let width = self.width();
+        (&self.flagged[index], &self.rows[index * width..(index + 1) * width])
+    }
+
+    /// All flows, each with its features.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Flagged, &[f32])> {
+        self.flagged.iter().zip(self.rows.chunks_exact(self.width().max(1)))
+    }
+
+    /// Makes room for so many flows more, and no more than that.
+    pub(crate) fn reserve(&mut self, flows: usize, width: usize) {
+        self.flagged.reserve_exact(flows);
+        self.rows.reserve_exact(flows * width);
+    }
+
+    /// Appends a flow; `row` is as wide as all others are.
+    pub(crate) fn push(&mut self, flow: Flagged, row: &[f32]) {
+        self.flagged.push(flow);
+        self.rows.extend_from_slice(row);
+    }
+
+    /// Forgets the flows that are not to be kept.
+    pub(crate) fn retain(&mut self, kept: impl Fn(&Flagged) -> bool) {
+        let (width, mut to) = (self.width(), 0);
+        for from in 0..self.len() {
+            if kept(&self.flagged[from]) {
+                self.flagged.swap(to, from);
+                self.rows.copy_within(from * width..(from + 1) * width, to * width);
+                to += 1;
+            }
+        }
+        self.flagged.truncate(to);
+        self.rows.truncate(to * width);
+        if to == 0 {
+            empty(&mut self.flagged);
+            empty(&mut self.rows);
+        }
+    }
+
+    /// Bytes that the lists take.
+    pub(crate) fn bytes(&self) -> usize {
+        room(&self.flagged) + room(&self.rows)
+    }
 }
 
 /// What the agent has to say this tick.
@@ -366,6 +422,14 @@ impl Matcher {
         keys.filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
     }
 
+    /// How many flows of a window that nothing was found wrong with an indicator names, if it names any.
+    pub(crate) fn count_named(self, indicator: &Indicator, window: &Window) -> usize {
+        if indicator.is_empty() {
+            return 0;
+        }
+        window.keys.iter().zip(&window.fine).filter(|(key, fine)| **fine && indicator.matches(key)).count()
+    }
+
     /// The indicators that could match a flow with this key, from the most to the least specific.
     pub(crate) fn candidates(self, key: &FlowKey) -> [Indicator; 8] {
         let prefix = key.accused().map(|address| Prefix::of(address, self.prefix_bits));
@@ -436,11 +500,10 @@ pub(crate) fn signature_words(id: SignatureId) -> [u64; 2] {
     [id.tick.0, u64::from(id.author.0) << 16 | u64::from(id.sequence)]
 }
 
-saved!(Flagged { tick, key, margin, row, truth });
+saved!(Flagged { tick, key, margin, truth });
 saved!(Listed { signature, seen });
 saved!(Encounter { campaign, contact, local, shared, recent });
 
-state!(Evidence { kept: [flagged], found: [] });
 // What has arrived is dealt with in the tick in which it does.
 state!(Inbox { kept: [heard], found: [reports, confirmed] });
 state!(Blacklist { kept: [entries], found: [] });
@@ -466,6 +529,20 @@ impl Saved for Blocked {
 
 // Attackers that adapt feel in the next tick what was blocked in this one; everything else is overwritten.
 state!(Batch { kept: [blocked], found: [flows, scores, sums, flagged] });
+
+impl State for Evidence {
+    fn save_state(&self, out: &mut Writer) {
+        let Self { flagged, rows } = self;
+        flagged.save(out);
+        rows.save(out);
+    }
+
+    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
+        *self = Self { flagged: Saved::load(input)?, rows: Saved::load(input)? };
+        let is_sound = self.rows.len() == self.len() * self.width();
+        if is_sound { Ok(()) } else { Err(Malformed("an agent's evidence")) }
+    }
+}
 
 impl State for Infection {
     fn save_state(&self, out: &mut Writer) {

@@ -3,8 +3,8 @@
 use bevy_ecs::world::World;
 
 use crate::agent::{
-    Batch, Blacklist, Detector, Encounter, Encounters, Evidence, Flagged, Host, Identity, Inbox, Infection,
-    Listed, Model, Outbox, Region,
+    Batch, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Listed,
+    Model, Outbox, Region,
 };
 
 /// Bytes that all agents together keep between two ticks, room for growth included. What several agents share, such as
@@ -30,10 +30,8 @@ impl Footprint {
         for (evidence, outbox, inbox, blacklist, encounters, batch, model) in agents.iter(world) {
             let components = size_of::<(Identity, Host, Region, Detector, Model, Batch)>()
                 + size_of::<(Evidence, Outbox, Inbox, Blacklist, Infection, Encounters)>();
-            let rows: usize = evidence.flagged.iter().map(|flagged| size_of_val(&*flagged.row)).sum();
             let met: usize = encounters.0.iter().map(|encounter| room(&encounter.recent)).sum();
-            let lists = room::<Flagged>(&evidence.flagged)
-                + rows
+            let lists = evidence.bytes()
                 + room(&outbox.reports)
                 + room(&outbox.votes)
                 + room(&inbox.reports)

@@ -44,6 +44,7 @@ mod rumours;
 pub mod scenario;
 mod scorer;
 mod simulation;
+mod spare;
 mod stages;
 mod standing;
 pub mod summary;

@@ -16,6 +16,7 @@ use crate::mail::Mail;
 use crate::network::Fabric;
 use crate::opinion::Opinions;
 use crate::overlay::{Eclipsed, Overlay};
+use crate::phase::Room;
 use crate::plan::{Now, Plan, Plugins};
 use crate::record::TickRecord;
 use crate::scenario::{self, Scenario, Traffic};
@@ -93,6 +94,7 @@ impl Simulation {
         world.insert_resource(overlay);
         world.insert_resource(Board::new(genesis.0));
         world.insert_resource(Known::default());
+        world.insert_resource(Room::default());
         world.insert_resource(Now::default());
         world.insert_resource(source);
         world.insert_resource(plan);

@@ -138,7 +138,7 @@ fn look(world: &mut World) -> Vec<[u64; TRACED_FIELDS.len()]> {
                     detector.threshold.cut().to_bits(),
                     text(&model.window),
                     model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn),
-                    text(&evidence.flagged),
+                    text(evidence),
                     text(&outbox.reports),
                     text(&outbox.votes),
                     text(&inbox.reports),

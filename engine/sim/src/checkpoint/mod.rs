@@ -12,7 +12,7 @@
 //! them. A change of any body needs a new [`VERSION`]. That nothing is missing is tested by running on: over shipped and
 //! drawn scenarios, a restored run gives the fingerprints and figures of one that was never interrupted.
 //!
-//! # Encoding, version 1
+//! # Encoding, version 2
 //! ```text
 //! "PHXC"  version: u16, little-endian  engine version: length u8, text  genesis: 32 bytes  body
 //! checksum: the first 16 bytes of BLAKE3 of all before
@@ -30,7 +30,7 @@ pub(crate) use world::{restore, save};
 use phalanx_core::{Fingerprint, digest128};
 
 const MAGIC: &[u8] = b"PHXC";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const ENGINE: &str = env!("CARGO_PKG_VERSION");
 const CHECKSUM: usize = 16;
 

@@ -119,7 +119,7 @@ mod tests {
         simulation.step();
         let count = simulation.world.components().len();
         assert_eq!(
-            count, 36,
+            count, 37,
             "look through `Agent` and `resources!` and add what is new, then correct the number"
         );
     }

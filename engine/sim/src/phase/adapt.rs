@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy_ecs::change_detection::Mut;
-use bevy_ecs::system::{Query, Res, ResMut};
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use phalanx_core::{AgentId, Signature, SignatureId, Tick};
 use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
-use super::by_agent;
 use super::vote::first_hand;
+use super::{Room, by_agent};
 use crate::agent::{
     Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window, empty,
 };
@@ -23,6 +23,7 @@ use crate::plan::{Now, Plan};
 use crate::population::{Owners, pooled};
 use crate::scenario::{CampaignKind, LearnFrom};
 use crate::scorer::Scorer;
+use crate::spare::Spare;
 use crate::tally::Tally;
 use crate::traffic::Siege;
 
@@ -53,6 +54,8 @@ pub(crate) fn adapt(
     mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
+    spare: Local<Spare<(FitScratch, Vec<usize>)>>,
+    mut room: ResMut<Room>,
     mut agents: Query<(
         &Identity,
         &Batch,
@@ -64,7 +67,7 @@ pub(crate) fn adapt(
         &mut Model,
     )>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
     let mut letters = mail.take_decisions();
     let (life, born) = (plan.scenario.blacklist.life_ticks(), |id: SignatureId| now.0.since(id.tick));
     board.news.retain(plan.agents, |id| born(id) <= life);
@@ -92,10 +95,11 @@ pub(crate) fn adapt(
             Some((agent, pooled(plan.width, windows.map(|w| (w.features(), w.keys())))))
         })
         .collect();
-    let listed = plan.scenario.ledger.expiry.then(|| all_listed(&rows));
+    let listed = plan.scenario.ledger.expiry.then(|| all_listed(rows));
     rows.par_iter_mut().for_each_init(
-        <(FitScratch, Vec<usize>)>::default,
-        |(scratch, learned), (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
+        || spare.lend(),
+        |lent, (identity, batch, evidence, inbox, blacklist, infection, detector, model)| {
+            let (scratch, learned) = &mut **lent;
             let list = &plan.scenario.blacklist;
             if list.enabled {
                 let contradicted =
@@ -136,10 +140,10 @@ pub(crate) fn adapt(
         },
     );
     if let Some(before) = listed {
-        tally.expired = before.difference(&all_listed(&rows)).copied().collect();
+        tally.expired = before.difference(&all_listed(rows)).copied().collect();
     }
-    share(&owners, now.0, &mut rows);
-    for row in &mut rows {
+    share(&owners, now.0, rows);
+    for row in rows.iter_mut() {
         let detector = &mut row.6;
         tally.counts.plugin_fallbacks += u64::from(detector.fell_back);
         if let Scorer::Hosted(hosted) = &mut detector.scorer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bevy_ecs::system::{Query, Res, ResMut};
 use phalanx_core::{AgentId, Purpose, Signature};
 
-use super::by_agent;
+use super::{Room, by_agent};
 use crate::agent::{Identity, Inbox, Outbox, empty};
 use crate::board::{Board, Electors};
 use crate::mail::{Mail, report_bytes};
@@ -22,9 +22,10 @@ pub(crate) fn deliver(
     mut mail: ResMut<Mail>,
     mut board: ResMut<Board>,
     mut tally: ResMut<Tally>,
+    mut room: ResMut<Room>,
     mut agents: Query<(&Identity, &mut Outbox, &mut Inbox)>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
     let shared = plan.scenario.network.enabled;
     for (identity, outbox, _) in rows.iter_mut().filter(|row| !row.1.reports.is_empty()) {
         let mut stream = plan.streams.stream(Purpose::ReportMail, identity.0.0, now.0);
@@ -66,7 +67,7 @@ pub(crate) fn deliver(
         rows[letter.to.index()].2.reports.push(letter.signature);
     }
     let quiet = plan.quiet_ticks();
-    for (_, _, inbox) in &mut rows {
+    for (_, _, inbox) in rows.iter_mut() {
         let Inbox { reports, heard, .. } = &mut **inbox;
         heard.retain(|(_, tick)| now.0.since(*tick) < quiet);
         if heard.is_empty() {

@@ -1,17 +1,18 @@
 //! Detect: score, flag, block.
 
 use bevy_ecs::change_detection::Mut;
-use bevy_ecs::system::{Query, Res};
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use phalanx_core::{AgentId, Tick};
 use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
-use super::by_agent;
-use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity, empty};
+use super::{Room, by_agent};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity};
 use crate::known::Known;
 use crate::plan::{Now, Plan};
 use crate::population::Owners;
 use crate::scenario;
+use crate::spare::Spare;
 
 /// Agents whose flows are scored together where they share models, at least and at most: enough that the rows of one
 /// model fill vectors (from 2,048 rows on forests score three times as fast), few enough for the cache and the threads.
@@ -27,17 +28,22 @@ pub(crate) fn detect(
     now: Res<Now>,
     owners: Res<Owners>,
     known: Res<Known>,
+    spare: Local<Spare<Together>>,
+    mut room: ResMut<Room>,
     mut agents: Query<(&Identity, &mut Detector, &mut Batch, &mut Blacklist, &mut Evidence)>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
     let refreshed =
         matches!(plan.scenario.detector, scenario::Detector::IsolationForest { refresh: 1.., .. });
     if owners.is_shared() {
         let block = rows.len().div_ceil(8).clamp(BLOCK.0, BLOCK.1);
-        rows.par_chunks_mut(block).for_each_init(Together::default, |together, block| {
-            together.score(block, &owners);
-            block.iter_mut().for_each(|row| judge(row, &plan, &known, now.0));
-        });
+        rows.par_chunks_mut(block).for_each_init(
+            || spare.lend(),
+            |together, block| {
+                together.score(block, &owners);
+                block.iter_mut().for_each(|row| judge(row, &plan, &known, now.0));
+            },
+        );
     } else {
         rows.par_iter_mut().for_each(|row| {
             let (_, detector, batch, ..) = row;
@@ -50,7 +56,7 @@ pub(crate) fn detect(
 /// Flows of several agents that one model scores in one go: its trees are fetched once for all of them. A row's score
 /// depends on that row alone, so this changes no bit.
 #[derive(Debug, Default)]
-struct Together {
+pub(crate) struct Together {
     by_owner: Vec<(AgentId, usize)>,
     rows: Vec<f32>,
     scores: Vec<f64>,
@@ -107,21 +113,13 @@ fn judge(
             blacklist.block(key, flows.row(i), identity.0.0, now, plan.matcher)
         });
     }
-    if !evidence.flagged.is_empty() {
-        evidence.flagged.retain(|f| now.since(f.tick) < memory);
-        if evidence.flagged.is_empty() {
-            empty(&mut evidence.flagged);
-        }
+    if evidence.len() > 0 {
+        evidence.retain(|f| now.since(f.tick) < memory);
     }
     let fresh = || (0..flows.rows()).filter(|i| flagged[*i] && blocked[*i] == Blocked::No);
-    evidence.flagged.reserve_exact(fresh().count());
+    evidence.reserve(fresh().count(), flows.width());
     for i in fresh() {
-        evidence.flagged.push(Flagged {
-            tick: now,
-            key: flows.keys()[i],
-            margin: scores[i] - cut,
-            row: flows.row(i).into(),
-            truth: flows.truth()[i],
-        });
+        let (key, truth) = (flows.keys()[i], flows.truth()[i]);
+        evidence.push(Flagged { tick: now, key, margin: scores[i] - cut, truth }, flows.row(i));
     }
 }

@@ -1,10 +1,10 @@
 //! Measure: the only place where truth is opened. Counts, times to detect, fingerprint.
 
-use bevy_ecs::system::{Query, Res, ResMut};
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use phalanx_core::{AgentMix, Tick};
 use rayon::prelude::*;
 
-use super::by_agent;
+use super::{Room, by_agent};
 use crate::agent::{
     Batch, Blacklist, Blocked, Detector, Encounters, Evidence, Identity, Inbox, Infection, Model,
 };
@@ -24,6 +24,8 @@ pub(crate) fn measure(
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
     standings: Res<Standings>,
+    mut mixes: Local<Vec<u128>>,
+    mut room: ResMut<Room>,
     mut agents: Query<(
         &Identity,
         &Batch,
@@ -36,9 +38,8 @@ pub(crate) fn measure(
         &mut Encounters,
     )>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    let mixes: Vec<u128> = rows
-        .par_iter_mut()
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
+    rows.par_iter_mut()
         .map(|(identity, batch, detector, model, blacklist, evidence, inbox, infection, encounters)| {
             meet(batch, now.0, &plan, encounters);
             let mut mix = AgentMix::new(identity.0.0);
@@ -52,14 +53,14 @@ pub(crate) fn measure(
             mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
             mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
             blacklist.mix(&mut mix);
-            mix.word((evidence.flagged.len() as u64) << 32 | inbox.heard.len() as u64);
+            mix.word((evidence.len() as u64) << 32 | inbox.heard.len() as u64);
             mix.float(standings.trust(identity.0));
             mix.word(infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)));
             mix.finish()
         })
-        .collect();
-    for (mix, (_, batch, .., infection, _)) in mixes.into_iter().zip(&rows) {
-        tally.digest.add_agent(mix);
+        .collect_into_vec(&mut mixes);
+    for (mix, (_, batch, .., infection, _)) in mixes.iter().zip(&*rows) {
+        tally.digest.add_agent(*mix);
         tally.counts.infected += u64::from(infection.0.is_some());
         for i in 0..batch.flows.rows() {
             let truth = batch.flows.truth()[i].reveal();
@@ -73,7 +74,7 @@ pub(crate) fn measure(
         tally.plugins = events;
     }
     let mut attacked = Vec::new();
-    for (identity, batch, ..) in &rows {
+    for (identity, batch, ..) in rows.iter() {
         let Some(starts) = source.starts_us(identity.0, now.0) else { break };
         // An agent that is down sees nothing of what its capture holds.
         for (i, start_us) in starts.iter().enumerate().take(batch.flows.rows()) {
@@ -86,7 +87,7 @@ pub(crate) fn measure(
     tally.warnings.add(now.0, &mut attacked);
     if let Some(opinions) = &mut tally.opinions {
         let (mut flows, mut anomalous) = (Vec::new(), Vec::new());
-        for (_, batch, ..) in &rows {
+        for (_, batch, ..) in rows.iter() {
             flows.extend_from_slice(batch.flows.features());
             anomalous.extend(batch.flows.truth().iter().map(|truth| truth.reveal().is_some()));
         }

@@ -1,12 +1,13 @@
 //! Observe: attackers act, then every agent draws its batch.
 
-use bevy_ecs::system::{Query, Res, ResMut};
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use rayon::prelude::*;
 
-use super::by_agent;
+use super::{Room, by_agent};
 use crate::agent::{Batch, Blocked, Host, Identity, Infection, Region};
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
+use crate::spare::Spare;
 use crate::traffic::{Scratch, Siege, Site, Source};
 
 /// Agents that one thread takes at a time, at least: generating a small batch costs less than handing it over.
@@ -17,12 +18,13 @@ pub(crate) fn attack(
     plan: Res<Plan>,
     now: Res<Now>,
     mut siege: ResMut<Siege>,
+    mut room: ResMut<Room>,
     mut hosts: Query<(&Identity, &Host, &mut Infection, &Batch)>,
 ) {
-    let mut rows = by_agent(hosts.iter_mut(), |row| *row.0);
+    let rows = by_agent(&mut room, hosts.iter_mut(), |row| *row.0);
     if siege.adapts() {
         let mut blocked = Vec::new();
-        for (identity, _, _, batch) in &rows {
+        for (identity, _, _, batch) in rows.iter() {
             // The last tick's probes are the last flows of its batch, in order; whoever was away has none.
             let probes = siege.probes_of(identity.0);
             let Some(first) = batch.blocked.len().checked_sub(probes.len()) else { continue };
@@ -50,11 +52,13 @@ pub(crate) fn observe(
     source: Res<Source>,
     siege: Res<Siege>,
     overlay: Res<Overlay>,
+    spare: Local<Spare<Scratch>>,
+    mut room: ResMut<Room>,
     mut agents: Query<(&Identity, &Host, &Region, &mut Batch)>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
     rows.par_iter_mut().with_min_len(AGENTS_A_TASK).for_each_init(
-        Scratch::default,
+        || spare.lend(),
         |scratch, (identity, host, region, batch)| {
             if !overlay.presence.is_up(identity.0) {
                 batch.flows.clear();

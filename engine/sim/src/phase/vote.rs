@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use bevy_ecs::system::{Query, Res, ResMut};
+use bevy_ecs::system::{Local, Query, Res, ResMut};
 use phalanx_consensus::Gathering;
 use phalanx_core::{AgentId, Purpose, Share16, Signature, SignatureId, Vote};
 use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
-use super::by_agent;
+use super::{Room, by_agent};
 use crate::adversary::{Moment, Populations, Saying};
 use crate::agent::{Blacklist, Detector, Evidence, Flagged, Identity, Inbox, Matcher, Model, Outbox};
 use crate::board::Board;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
+use crate::spare::Spare;
 use crate::standing::Standings;
 use crate::tally::Tally;
 
@@ -23,26 +24,32 @@ pub(crate) fn vote(
     now: Res<Now>,
     populations: Res<Populations>,
     standings: Res<Standings>,
+    spare: Local<Spare<Scratch>>,
     mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
+    mut room: ResMut<Room>,
     mut agents: Query<(&Identity, &Detector, &Model, &Evidence, &Blacklist, &Inbox, &mut Outbox)>,
 ) {
-    let mut rows = by_agent(agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut().for_each(|(identity, detector, model, evidence, blacklist, inbox, outbox)| {
-        outbox.votes.clear();
-        if inbox.reports.is_empty() {
-            return;
-        }
-        let opinions = judge(&inbox.reports, detector, model, evidence, blacklist, &plan);
-        let moment = Moment { now: now.0, trust: standings.trust(identity.0) };
-        let mut stream = plan.streams.stream(Purpose::Adversary, identity.0.0, now.0);
-        for (signature, opinion) in inbox.reports.iter().zip(opinions) {
-            let so_far = board.majority_so_far(signature.id);
-            let said = populations.say(identity.0, moment, signature, opinion.yes, so_far, &mut stream);
-            answer(said, opinion, signature.id, identity.0, outbox);
-        }
-    });
+    let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
+    rows.par_iter_mut().for_each_init(
+        || spare.lend(),
+        |scratch, row| {
+            let (identity, detector, model, evidence, blacklist, inbox, outbox) = row;
+            outbox.votes.clear();
+            if inbox.reports.is_empty() {
+                return;
+            }
+            judge(&inbox.reports, detector, model, evidence, blacklist, &plan, scratch);
+            let moment = Moment { now: now.0, trust: standings.trust(identity.0) };
+            let mut stream = plan.streams.stream(Purpose::Adversary, identity.0.0, now.0);
+            for (signature, opinion) in inbox.reports.iter().zip(&scratch.opinions) {
+                let so_far = board.majority_so_far(signature.id);
+                let said = populations.say(identity.0, moment, signature, opinion.yes, so_far, &mut stream);
+                answer(said, *opinion, signature.id, identity.0, outbox);
+            }
+        },
+    );
     // A protocol of several rounds starts from what everybody thinks, and sends its own messages.
     let rounds = plan.gathering() == Gathering::Rounds;
     let mut minds = BTreeMap::new();
@@ -108,6 +115,15 @@ impl Opinion {
     }
 }
 
+/// What judging needs for a moment.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    centroids: Vec<f32>,
+    scores: Vec<f64>,
+    /// The opinions, one a signature.
+    opinions: Vec<Opinion>,
+}
+
 /// What the agent honestly thinks of each signature.
 ///
 /// If it has seen such flows itself, they decide: a threat if it flagged at least as many of them as it found
@@ -119,19 +135,17 @@ fn judge<S: AsRef<Signature>>(
     evidence: &Evidence,
     blacklist: &Blacklist,
     plan: &Plan,
-) -> Vec<Opinion> {
-    let mut centroids = Vec::with_capacity(signatures.len() * detector.scorer.detector().width());
+    Scratch { centroids, scores, opinions }: &mut Scratch,
+) {
+    centroids.clear();
     signatures.iter().for_each(|s| centroids.extend_from_slice(&s.as_ref().centroid));
-    let mut scores = Vec::new();
-    let own = detector.score(&centroids, &mut scores);
+    let own = detector.score(centroids, scores);
     let threshold = detector.threshold_of(own);
     // Without a threshold the model has no opinion.
     let cut = threshold.map_or(1.0, Threshold::cut);
     let mut deviations = None;
-    signatures
-        .iter()
-        .zip(scores)
-        .map(|(signature, score)| match sightings(signature.as_ref(), model, evidence, plan.matcher) {
+    let judged = signatures.iter().zip(&*scores).map(|(signature, &score)| {
+        match sightings(signature.as_ref(), model, evidence, plan.matcher) {
             (0, 0) => {
                 let signature = signature.as_ref();
                 let words = &plan.scenario.consensus;
@@ -167,21 +181,23 @@ fn judge<S: AsRef<Signature>>(
                     confidence: Share16::new((flagged + fine) / (flagged + fine + 2.0)),
                 }
             }
-        })
-        .collect()
+        }
+    });
+    opinions.clear();
+    opinions.extend(judged);
 }
 
 /// The similarity of a signature to the most similar of the flows that the agent has flagged lately.
 fn similarity(signature: &Signature, evidence: &Evidence, deviations: &[f64]) -> Option<f64> {
-    let to = |flow: &Flagged| {
-        let columns = signature.centroid.iter().zip(&flow.row[..]).zip(deviations);
+    let to = |(_, row): (&Flagged, &[f32])| {
+        let columns = signature.centroid.iter().zip(row).zip(deviations);
         let squares = columns.map(|((a, b), sd)| {
             let z = (f64::from(*a) - f64::from(*b)) / sd;
             z * z
         });
         1.0 / (1.0 + (squares.fold(0.0, |a, b| a + b) / deviations.len() as f64).sqrt())
     };
-    evidence.flagged.iter().map(to).max_by(f64::total_cmp)
+    evidence.iter().map(to).max_by(f64::total_cmp)
 }
 
 fn ratio(part: f64, whole: f64) -> f64 {
@@ -190,7 +206,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 
 /// How many of the agent's own flows, flagged and fine, a signature speaks of.
 fn sightings(signature: &Signature, model: &Model, evidence: &Evidence, matcher: Matcher) -> (usize, usize) {
-    let flagged = evidence.flagged.iter().filter(|f| matcher.matches(signature, &f.key, &f.row)).count();
+    let flagged = evidence.iter().filter(|(flow, row)| matcher.matches(signature, &flow.key, row)).count();
     (flagged, matcher.count_fine(signature, &model.window))
 }
 
