@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use phalanx_sim::scenario::{Scenario, Study};
+use phalanx_sim::scenario::{Design, Scenario, Study};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,6 +24,8 @@ use sha2::{Digest, Sha256};
 const FORMAT: u32 = 2;
 /// Name of the file.
 pub const FILE: &str = "manifest.json";
+/// Copy of the CSV file of a study whose configurations are listed in one.
+const TABLE: &str = "table.csv";
 
 /// What a folder's results follow from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,8 +175,34 @@ impl Manifest {
     pub fn campaign(&self, folder: &Path) -> Result<Campaign, RunnerError> {
         let loaded =
             restore(&folder.join(FILE), self.scenario.clone(), self.name.clone(), self.params.clone())?;
+        let mut study = self.study.clone();
         let table = self.file.parent().unwrap_or(Path::new(""));
-        Ok(Campaign::new(loaded, self.study.clone(), table)?.keeping(self.record))
+        if let Design::Table { file } = &mut study.design {
+            // The configurations are those of the day that the campaign began.
+            let kept = folder.join(TABLE);
+            *file = if kept.is_file() { kept } else { table.join(&*file) }.to_string_lossy().into_owned();
+        }
+        Ok(Campaign::new(loaded, study, Path::new(""))?.keeping(self.record))
+    }
+
+    /// Refuses to go on if the plan is not the one that the campaign began with.
+    ///
+    /// # Errors
+    /// If runs would have other parameters or seeds.
+    pub fn check_plan(&self, folder: &Path, campaign: &Campaign) -> Result<(), RunnerError> {
+        let mut hasher = Sha256::new();
+        plan(campaign, &campaign.numbering()?, self.shard, |line| {
+            hasher.update(line);
+            Ok(())
+        })?;
+        if hex(&hasher.finalize()) == self.plan_sha256 {
+            return Ok(());
+        }
+        Err(RunnerError::Resume {
+            folder: folder.to_owned(),
+            problem: "its runs would have other parameters or seeds than the campaign began with".to_owned(),
+            remedy: "restore manifest.json and table.csv, or begin anew in another folder",
+        })
     }
 
     /// Refuses to go on if scenario, data or engine are not those that the campaign began with.
@@ -268,6 +296,18 @@ fn data(job: &Job) -> Vec<Data> {
     files.map(|f| Data { path: f.path.display().to_string(), sha256: hex(&f.sha256) }).collect()
 }
 
+/// Keeps the file that lists a study's configurations, if one does.
+///
+/// # Errors
+/// If it cannot be copied.
+pub fn keep_table(campaign: &Campaign, beside: &Path, folder: &Path) -> Result<(), RunnerError> {
+    if let Design::Table { file } = &campaign.study().design {
+        let to = folder.join(TABLE);
+        fs::copy(beside.join(file), &to).map_err(RunnerError::io("copy the table to", &to))?;
+    }
+    Ok(())
+}
+
 /// Writes `plan.csv`, and returns its SHA-256 in hex.
 ///
 /// # Errors
@@ -280,11 +320,22 @@ pub fn write_plan(
 ) -> Result<String, RunnerError> {
     let mut hasher = Sha256::new();
     let mut file = folder.begin("plan.csv")?;
-    let mut put = |cells: Vec<String>| {
-        let line = csv_text([cells]);
-        hasher.update(&line);
-        file.write(line.as_bytes())
-    };
+    plan(campaign, numbering, shard, |line| {
+        hasher.update(line);
+        file.write(line)
+    })?;
+    file.finish()?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// The lines of `plan.csv`.
+fn plan(
+    campaign: &Campaign,
+    numbering: &Numbering,
+    shard: Option<Shard>,
+    mut put: impl FnMut(&[u8]) -> Result<(), RunnerError>,
+) -> Result<(), RunnerError> {
+    let mut put = |cells: Vec<String>| put(csv_text([cells]).as_bytes());
     put(["run_id", "configuration", "scenario", "seed", "rep", "agents", "ticks", "params"]
         .map(str::to_owned)
         .to_vec())?;
@@ -302,6 +353,5 @@ pub fn write_plan(
             outline.params.to_string(),
         ])?;
     }
-    file.finish()?;
-    Ok(hex(&hasher.finalize()))
+    Ok(())
 }

@@ -17,7 +17,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What `--progress` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
-    /// A bar with the time that is left.
+    /// A bar with the time that is left; lines where there is no terminal.
+    #[value(alias = "bar")]
     Tty,
     /// One JSON object a line, on standard error.
     Json,
@@ -167,7 +168,7 @@ impl CampaignProgress {
             _ if runs.is_empty() => Shape::Silent,
             Some(ProgressMode::Json) => Shape::Json,
             Some(ProgressMode::Tty) | None if std::io::stderr().is_terminal() => {
-                let style = ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} runs · {msg}")
+                let style = ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} runs{msg}")
                     .expect("the template is valid")
                     .progress_chars("━╸─");
                 let bar = ProgressBar::new(all as u64).with_style(style).with_prefix(name.to_owned());
@@ -225,7 +226,7 @@ impl Many {
         let elapsed_s = self.start.elapsed().as_secs_f64();
         // Measured: the work that is left takes as long as the work that is done.
         let eta_s = (work > 0.0).then(|| (elapsed_s * (self.work - work) / work).max(0.0));
-        let left = eta_s.map_or_else(String::new, |eta| format!("about {} left", span(eta)));
+        let left = eta_s.map_or_else(String::new, |eta| format!("{} left", about(eta)));
         let failed = if self.failed > 0 { format!("{} failed · ", self.failed) } else { String::new() };
         let percent = self.done * 100 / self.runs.max(1);
         let last = ended && self.done == self.runs;
@@ -233,7 +234,14 @@ impl Many {
             Shape::Silent => return,
             Shape::Bar(bar) => {
                 bar.set_position(self.done as u64);
-                return bar.set_message(failed + &left);
+                let parts = [failed.trim_end_matches(" · "), &left];
+                return bar.set_message(
+                    parts
+                        .iter()
+                        .filter(|part| !part.is_empty())
+                        .map(|part| format!(" · {part}"))
+                        .collect::<String>(),
+                );
             }
             Shape::Lines => 10,
             Shape::Json => 1,
@@ -259,6 +267,13 @@ impl Many {
             _ => complain(&format!("{name}: {done}/{runs} runs ({percent} %), {failed}{left}\n")),
         }
     }
+}
+
+/// Seconds that were estimated, as a person says them.
+#[must_use]
+pub fn about(seconds: f64) -> String {
+    let text = span(seconds);
+    if text.starts_with("less") { text } else { format!("about {text}") }
 }
 
 /// Seconds as a person says them.

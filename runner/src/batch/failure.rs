@@ -82,6 +82,22 @@ pub(super) fn write(folder: &Path, record: &RunRecord, error: &str) -> Result<()
     executable(&script)
 }
 
+/// Removes what earlier tries of runs left that have ended well since, and the folder if nothing is left in it.
+pub(super) fn tidy(folder: &Path, ended_well: impl Fn(u32) -> bool) -> Result<(), RunnerError> {
+    let all = folder.join("failures");
+    let Ok(entries) = fs::read_dir(&all) else { return Ok(()) };
+    for entry in entries.filter_map(Result::ok) {
+        let run = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if run.is_some_and(&ended_well) {
+            let path = entry.path();
+            fs::remove_dir_all(&path).map_err(RunnerError::io("remove the folder", &path))?;
+        }
+    }
+    // Refused while there are failures in it.
+    let _ = fs::remove_dir(&all);
+    Ok(())
+}
+
 #[cfg(unix)]
 fn executable(script: &Path) -> Result<(), RunnerError> {
     use std::os::unix::fs::PermissionsExt;

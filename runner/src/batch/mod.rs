@@ -66,6 +66,12 @@ impl Shard {
     }
 }
 
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.of)
+    }
+}
+
 impl std::str::FromStr for Shard {
     type Err = String;
 
@@ -173,6 +179,18 @@ impl Batch {
         self.shard.is_none_or(|shard| shard.has(run))
     }
 
+    /// How many runs belong to this folder.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        (0..self.numbering.len()).filter(|run| self.is_mine(*run)).count()
+    }
+
+    /// Whether none does: a shard of more parts than there are runs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether a run has ended for good.
     fn is_done(&self, run: u32) -> bool {
         matches!(self.journal().status(run), Some(Status::Ok | Status::Failed))
@@ -188,6 +206,7 @@ impl Batch {
                 (0..self.numbering.len()).filter(|run| self.is_mine(*run) && !self.is_done(*run)).collect();
             self.round(todo, first.take())?;
             checkpoint::tidy(self.folder.path());
+            failure::tidy(self.folder.path(), |run| self.journal().status(run) == Some(Status::Ok))?;
             if self.stopped {
                 break;
             }
@@ -214,7 +233,7 @@ impl Batch {
         let total_work: f64 = order.iter().map(work_of).sum();
         // The first run of a fresh campaign was built to see that it can be.
         let mut first = first.filter(|_| order.iter().any(|run| run.run_id == 0));
-        let already = self.numbering.len() as usize - order.len();
+        let already = self.len() - order.len();
         let mut progress = CampaignProgress::begin(
             self.options.mode,
             &self.shared.campaign.loaded().name,

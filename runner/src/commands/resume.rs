@@ -16,10 +16,10 @@ use crate::batch::journal::Journal;
 use crate::batch::{Batch, results};
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::manifest::{Manifest, write_plan};
+use crate::manifest::{Manifest, keep_table, write_plan};
 use crate::output::OutFolder;
 use crate::plan::Numbering;
-use crate::progress::span;
+use crate::progress::about;
 use crate::record::Status;
 use crate::report::count;
 use crate::run::INTERRUPTED;
@@ -84,15 +84,15 @@ fn more(text: &str) -> Result<u32, String> {
 /// If it cannot go on as it began, or the output cannot be written.
 pub fn resume(args: &ResumeArgs, quiet: bool) -> Result<Exit, RunnerError> {
     let manifest = Manifest::read(&args.dir)?;
-    go_on(&args.dir, &manifest, &args.batch, quiet)
+    go_on(&args.dir, &manifest, None, &args.batch, quiet)
 }
 
 /// Adds replicates to a campaign.
 ///
 /// # Errors
-/// As [`resume`]; and for a shard or a campaign that decides by itself how many replicates it needs.
+/// As [`resume`]; and for a campaign that decides by itself how many replicates it needs.
 pub fn extend(args: &ExtendArgs, quiet: bool) -> Result<Exit, RunnerError> {
-    let mut manifest = Manifest::read(&args.dir)?;
+    let manifest = Manifest::read(&args.dir)?;
     let refuse =
         |problem: String, remedy| Err(RunnerError::Resume { folder: args.dir.clone(), problem, remedy });
     if let Some(until) = &manifest.study.until {
@@ -103,18 +103,29 @@ pub fn extend(args: &ExtendArgs, quiet: bool) -> Result<Exit, RunnerError> {
     if reps > 1 << 30 {
         return refuse(format!("{reps} replicates are too many"), "add fewer");
     }
-    manifest.study.replicates = Positive::new(reps);
-    go_on(&args.dir, &manifest, &args.batch, quiet)
+    go_on(&args.dir, &manifest, Some(reps), &args.batch, quiet)
 }
 
-fn go_on(dir: &Path, manifest: &Manifest, batch: &BatchArgs, quiet: bool) -> Result<Exit, RunnerError> {
-    let campaign = manifest.campaign(dir)?;
+/// Goes on with a campaign, which gets so many replicates if a number is given.
+fn go_on(
+    dir: &Path,
+    manifest: &Manifest,
+    reps: Option<u32>,
+    batch: &BatchArgs,
+    quiet: bool,
+) -> Result<Exit, RunnerError> {
+    let mut campaign = manifest.campaign(dir)?;
     manifest.check_unchanged(dir, &campaign)?;
+    manifest.check_plan(dir, &campaign)?;
+    let mut manifest = manifest.clone();
+    if let Some(reps) = reps {
+        manifest.study.replicates = Positive::new(reps);
+        campaign = manifest.campaign(dir)?;
+    }
     batch.refuse_beyond_memory(&campaign)?;
     let folder = OutFolder::reopen(dir)?;
     let numbering = campaign.numbering()?;
     let plan_sha256 = write_plan(&folder, &campaign, &numbering, manifest.shard)?;
-    let mut manifest = manifest.clone();
     manifest.plan_sha256 = plan_sha256;
     manifest.write(dir)?;
     let journal = Journal::resume(dir)?;
@@ -144,6 +155,9 @@ pub fn merge(args: &MergeArgs) -> Result<Exit, RunnerError> {
         }
     }
     let campaign = first.campaign(&args.dirs[0])?;
+    for (dir, manifest) in args.dirs.iter().zip(&manifests) {
+        manifest.check_plan(dir, &campaign)?;
+    }
     let numbering = campaign.numbering()?;
     let journals: Vec<Journal> = args.dirs.iter().map(|dir| Journal::read(dir)).collect::<Result<_, _>>()?;
     let mut holder: Vec<Option<usize>> = vec![None; numbering.len() as usize];
@@ -170,6 +184,7 @@ pub fn merge(args: &MergeArgs) -> Result<Exit, RunnerError> {
     let folder = OutFolder::create(&args.out)?;
     let plan_sha256 = write_plan(&folder, &campaign, &numbering, None)?;
     first.plan_sha256 = plan_sha256;
+    keep_table(&campaign, Path::new(""), folder.path())?;
     first.write(folder.path())?;
     let mut journal = Journal::create(folder.path())?;
     for (run, index) in holder.iter().enumerate() {
@@ -238,7 +253,7 @@ pub fn status(args: &StatusArgs) -> Result<Exit, RunnerError> {
         let (text, ended, all) = describe(&args.dir, &manifest, &journal, &planned);
         let rate = (ended.saturating_sub(first)) as f64 / begin.elapsed().as_secs_f64();
         let left = match rate > 0.0 && ended < all {
-            true => format!(" · about {} left", span((all - ended) as f64 / rate)),
+            true => format!(" · {} left", about((all - ended) as f64 / rate)),
             false => String::new(),
         };
         let over = ended >= all || INTERRUPTED.load(Ordering::Relaxed);
@@ -283,6 +298,7 @@ fn describe(
         }
     }
     text += match (ended == all, OutFolder::is_locked(dir)) {
+        (true, false) if timeout > 0 => " · complete: `runner resume` gives those out of time another try",
         (true, false) => " · complete",
         (_, true) => " · running",
         (false, false) => " · not running: go on with `runner resume`",

@@ -14,7 +14,7 @@ use crate::batch::{Batch, OnError, Options, Shard, results};
 use crate::campaign::Campaign;
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::manifest::{Manifest, write_plan};
+use crate::manifest::{Manifest, keep_table, write_plan};
 use crate::output::OutFolder;
 use crate::plan::study::StudyArgs;
 use crate::plan::{PlanError, PlannedRun};
@@ -106,7 +106,12 @@ impl SourceArgs {
     pub(super) fn campaign(&self) -> Result<Campaign, RunnerError> {
         let loaded = load(&self.scenario, &overrides(&self.set, self.seed)?)?;
         let study = self.study.resolve(&loaded.scenario)?;
-        Campaign::new(loaded, study, self.scenario.parent().unwrap_or(Path::new("")))
+        Campaign::new(loaded, study, self.folder())
+    }
+
+    /// What the study's table is relative to.
+    fn folder(&self) -> &Path {
+        self.scenario.parent().unwrap_or(Path::new(""))
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -188,6 +193,7 @@ pub fn run(args: &RunArgs, quiet: bool) -> Result<Exit, RunnerError> {
         )?,
     };
     let plan = write_plan(&folder, &campaign, &numbering, args.shard)?;
+    keep_table(&campaign, args.source.folder(), folder.path())?;
     let base = Job::open(loaded.clone())?;
     Manifest::new(&campaign, args.source.file(), &base, args.shard, plan, &options).write(folder.path())?;
     let journal = Journal::create(folder.path())?;
@@ -214,7 +220,7 @@ pub(super) fn finish(
     if json {
         print_json(&batch, campaign)?;
     } else {
-        show(&batch, campaign)?;
+        show(&batch, campaign, shard)?;
     }
     exit(&batch, shard)
 }
@@ -241,7 +247,7 @@ fn print_json(batch: &Batch, campaign: &Campaign) -> Result<(), RunnerError> {
     print(if separator == "," { "]}\n" } else { ",\"summary\":[]}\n" })
 }
 
-fn show(batch: &Batch, campaign: &Campaign) -> Result<(), RunnerError> {
+fn show(batch: &Batch, campaign: &Campaign, shard: Option<Shard>) -> Result<(), RunnerError> {
     let style = Style::of_stdout();
     let folder = batch.folder().path();
     let journal = batch.journal();
@@ -265,7 +271,9 @@ fn show(batch: &Batch, campaign: &Campaign) -> Result<(), RunnerError> {
             .map(|c| results::statistics(&journal, batch.numbering(), c))
             .collect::<Result<_, _>>()?;
         let hidden = campaign.len() - shown.len() as u32;
-        report::campaign(&campaign.loaded().name, batch.numbering().len(), &records, &shown, hidden, style)
+        let name = &campaign.loaded().name;
+        let name = shard.map_or_else(|| name.clone(), |shard| format!("{name} (shard {shard})"));
+        report::campaign(&name, batch.len() as u32, &records, &shown, hidden, style)
     };
     print(&format!("{text}\n{} {}\n", style.dim("results in"), folder.display()))
 }
