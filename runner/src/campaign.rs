@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use phalanx_sim::scenario::{Design, Keep, Study, Traffic};
+use miette::Diagnostic;
+use phalanx_sim::scenario::{Design, Keep, Scenario, Study, Traffic};
 
 use crate::error::RunnerError;
 use crate::plan::condition::Condition;
 use crate::plan::until::Until;
 use crate::plan::{Configurations, Numbering, PlanError, PlannedRun, design, replicate_seed};
 use crate::run::Job;
-use crate::scenario::{Loaded, Override};
+use crate::scenario::{Loaded, Override, same_name};
 use crate::statistics::check_metric;
 use crate::traffic::Source;
 
@@ -68,8 +69,16 @@ impl Campaign {
     /// relative to.
     ///
     /// # Errors
-    /// If study and scenario do not fit, or a configuration is wrong.
+    /// If study and scenario do not fit, or a configuration is wrong; at its place, if a file says it.
     pub fn new(loaded: Loaded, study: Study, folder: &Path) -> Result<Self, RunnerError> {
+        let (of, meant) = (loaded.clone(), study.clone());
+        Self::checked(loaded, study, folder).map_err(|error| match error {
+            RunnerError::Plan(error) => placed(&of, &meant, error),
+            other => other,
+        })
+    }
+
+    fn checked(loaded: Loaded, study: Study, folder: &Path) -> Result<Self, RunnerError> {
         let until = study.until.as_deref().map(Until::parse).transpose()?;
         if let (Some(until), Some(text)) = (&until, &study.until) {
             check_metric(until, text)?;
@@ -82,9 +91,13 @@ impl Campaign {
             let problem = "conditions would tear its rows apart: remove them".to_owned();
             return Err(PlanError::Design { design: design::name(&study.design).to_owned(), problem }.into());
         }
+        if let Some(path) = configurations.paths().iter().find(|path| is_of_the_campaign(path)) {
+            let problem = "belongs to the campaign, not to a run: only what a run does can vary".to_owned();
+            return Err(PlanError::Levels { path: path.clone(), problem }.into());
+        }
         let (mut chosen, mut outlines) = (Vec::new(), Vec::new());
         for index in 0..configurations.len() {
-            let varied = vary(&loaded, &configurations, index)?;
+            let varied = vary(&loaded, &study, &configurations, index)?;
             if !conditions.is_empty() {
                 let value = varied.to_value();
                 let mut all = true;
@@ -208,7 +221,8 @@ impl Campaign {
         if let Some(job) = self.jobs.lock().expect("no panic while it is held").get(&configuration) {
             return Ok(Arc::clone(job));
         }
-        let varied = vary(&self.loaded, &self.configurations, self.chosen[configuration as usize] as usize)?;
+        let index = self.chosen[configuration as usize] as usize;
+        let varied = vary(&self.loaded, &self.study, &self.configurations, index)?;
         let job = Arc::new(match varied.scenario.traffic {
             Traffic::Capture(_) => {
                 let key = serde_json::to_string(&(&varied.scenario.traffic, varied.scenario.agents));
@@ -238,15 +252,78 @@ impl Campaign {
     }
 }
 
-fn vary(loaded: &Loaded, configurations: &Configurations, index: usize) -> Result<Loaded, RunnerError> {
+fn vary(
+    loaded: &Loaded,
+    study: &Study,
+    configurations: &Configurations,
+    index: usize,
+) -> Result<Loaded, RunnerError> {
     let levels = configurations.levels(index);
+    let place = configurations.place(index);
     let overrides: Vec<Override> = configurations
         .paths()
         .iter()
-        .zip(levels)
-        .map(|(path, level)| Override::from_factor(path, level))
+        .zip(&levels)
+        .map(|(path, level)| Override::from_factor(&place, path, level.clone()))
         .collect();
-    Ok(loaded.vary(&overrides)?)
+    loaded.vary(&overrides).map_err(|error| {
+        let culprit = overrides.iter().position(|level| level.is_origin_of(&error));
+        let factor = culprit.and_then(|i| Some((study.factors.get(i)?, &levels[i])));
+        let located = factor.and_then(|(factor, level)| {
+            let path = find(loaded, study, |s| {
+                let index = s.factors.iter().position(|f| f == factor)?;
+                Some(format!("factors.{index}"))
+            })?;
+            let message = format!("with {}={level}: {}: {}", factor.path, error.path(), error.problem());
+            let remedy = error.help().map_or_else(String::new, |help| help.to_string());
+            loaded.error_in_study(&path, &message, &remedy)
+        });
+        located.unwrap_or(error).into()
+    })
+}
+
+/// Whether a path belongs to a scenario's words about all of its runs.
+fn is_of_the_campaign(path: &str) -> bool {
+    let block = path.split('.').next().unwrap_or(path);
+    ["study", "studies", "record"].iter().any(|name| same_name(name, block))
+}
+
+/// An error of a plan at the place where a file says what is wrong.
+fn placed(loaded: &Loaded, study: &Study, error: PlanError) -> RunnerError {
+    let path = match &error {
+        PlanError::Levels { path, .. } => {
+            let factor = study.factors.iter().find(|f| f.path == *path);
+            find(loaded, study, |s| {
+                let index = s.factors.iter().position(|f| Some(f) == factor)?;
+                Some(format!("factors.{index}"))
+            })
+        }
+        PlanError::Condition { text, .. } => find(loaded, study, |s| {
+            let index = s.conditions.iter().position(|c| c == text)?;
+            Some(format!("conditions.{index}"))
+        }),
+        PlanError::Design { .. } => {
+            find(loaded, study, |s| (s.design == study.design).then(|| "design".to_owned()))
+        }
+        PlanError::Until { text, .. } => {
+            find(loaded, study, |s| (s.until.as_ref() == Some(text)).then(|| "until".to_owned()))
+        }
+        _ => None,
+    };
+    let located = path.and_then(|path| {
+        let remedy = error.help().map_or_else(String::new, |help| help.to_string());
+        loaded.error_in_study(&path, &error.to_string(), &remedy)
+    });
+    located.map_or_else(|| error.into(), RunnerError::from)
+}
+
+/// The path of a part of the scenario's studies: of the one that is meant, or one that it extends.
+fn find(loaded: &Loaded, meant: &Study, of: impl Fn(&Study) -> Option<String>) -> Option<String> {
+    let Scenario { study, studies, .. } = &loaded.scenario;
+    let named = studies.iter().enumerate().map(|(index, study)| (format!("studies.{index}"), study));
+    let mut all: Vec<(String, &Study)> = [("study".to_owned(), study)].into_iter().chain(named).collect();
+    all.sort_by_key(|(_, study)| study.name != meant.name);
+    all.iter().find_map(|(path, study)| Some(format!("{path}.{}", of(study)?)))
 }
 
 fn outline(loaded: &Loaded) -> Outline {

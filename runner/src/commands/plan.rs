@@ -1,16 +1,19 @@
 //! `runner plan`.
 
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use phalanx_sim::Pool;
 
 use super::print;
 use super::run::{BatchArgs, SourceArgs};
 use crate::batch::Shard;
+use crate::campaign::Campaign;
 use crate::error::RunnerError;
 use crate::exit::Exit;
 use crate::plan::PlannedRun;
 use crate::plan::design;
-use crate::progress::span;
+use crate::progress::about;
 use crate::report::{count, counted, shortened};
 use crate::size::Bytes;
 use crate::terminal::Style;
@@ -37,8 +40,14 @@ const BYTES_A_TICK: u64 = 60;
 /// Bytes of a line a tick in events.jsonl, and of a ledger's folder at rest.
 const BYTES_AN_EVENT: u64 = 330;
 const BYTES_A_LEDGER: u64 = 600_000;
-/// Ticks that are measured for the estimate.
+/// How long the first run is measured at least, if it is short: repeatedly, and the fastest counts, since whatever else
+/// the machine does only makes it slower.
+const PROBE: Duration = Duration::from_millis(200);
+/// Ticks that are measured of a long run.
 const PROBE_TICKS: u32 = 8;
+/// Characters of a parameter's value, and of all parameters of a run.
+const VALUE: usize = 24;
+const VALUES: usize = 100;
 
 /// Shows what `run` would do.
 ///
@@ -55,20 +64,7 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
         .collect();
     let options = args.batch.options(mine.len() as u32, true);
 
-    // A few ticks of the first run tell how fast this machine is; warming up is timed apart.
-    let pool = Pool::new(options.threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
-    let start = std::time::Instant::now();
-    let mut simulation = campaign.job(0)?.build(campaign.seed(&PlannedRun::FIRST), &pool)?;
-    let build_s = start.elapsed().as_secs_f64();
-    let outline = campaign.outline(0);
-    let probe = outline.ticks.min(PROBE_TICKS);
-    let start = std::time::Instant::now();
-    for _ in 0..probe {
-        simulation.step();
-    }
-    let seconds_a_work =
-        start.elapsed().as_secs_f64() / (outline.work * f64::from(probe) / f64::from(outline.ticks));
-    let build_a_agent = build_s / f64::from(outline.agents);
+    let Pace { seconds_a_work, build_a_agent } = measure(&campaign, options.threads)?;
     let jobs = options.jobs as f64;
     let of = |run: &PlannedRun| campaign.outline(run.configuration);
     let seconds: f64 = mine
@@ -113,18 +109,10 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
         );
     }
     if let Some(shard) = args.shard {
-        text += &format!("  shard {}/{}: {} runs\n\n", shard.index + 1, shard.of, count(mine.len() as u64));
+        text += &format!("  shard {shard}: {}\n\n", counted(mine.len() as u64, "run"));
     }
-    text +=
-        &style.dim(&format!("{:>7} {:>7} {:>4} {:>20}  {}", "run", "config", "rep", "seed", "parameters"));
-    text.push('\n');
     let listed = if args.list == 0 { mine.len() } else { mine.len().min(args.list as usize) };
-    for run in &mine[..listed] {
-        let params = of(run).params.trim_matches(['{', '}']).replace('"', "").replace(',', "  ");
-        let PlannedRun { run_id, configuration, rep } = run;
-        let seed = campaign.seed(run);
-        text += &format!("{run_id:>7} {configuration:>7} {rep:>4} {seed:>20}  {}\n", shortened(&params, 64));
-    }
+    list(&mut text, &campaign, &mine[..listed], style);
     if listed < mine.len() {
         text += &style
             .dim(&format!("    … and {} more (--list 0 shows all)", count((mine.len() - listed) as u64)));
@@ -132,10 +120,10 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
     }
     let memory = mine.iter().map(|run| of(run).bytes).max().unwrap_or(0).saturating_mul(options.jobs as u64);
     text += &format!(
-        "\n  about {} with {} runs at once on {} threads each, {} on disk, at most {} of memory\n",
-        span(seconds),
-        options.jobs,
-        options.threads,
+        "\n  {} with {} at once on {} each, {} on disk, at most {} of memory\n",
+        about(seconds),
+        counted(options.jobs as u64, "run"),
+        counted(options.threads as u64, "thread"),
         Bytes(bytes),
         Bytes(memory)
     );
@@ -143,8 +131,95 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
     Ok(Exit::Ok)
 }
 
+/// How fast this machine runs the campaign's first run.
+struct Pace {
+    seconds_a_work: f64,
+    build_a_agent: f64,
+}
+
+fn measure(campaign: &Campaign, threads: usize) -> Result<Pace, RunnerError> {
+    let pool = Pool::new(threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
+    let (job, seed, outline) = (campaign.job(0)?, campaign.seed(&PlannedRun::FIRST), campaign.outline(0));
+    let begin = Instant::now();
+    let (mut build_s, mut tick_s) = (f64::MAX, f64::MAX);
+    while begin.elapsed() < PROBE {
+        // Warming up is timed apart: it does not grow with the ticks.
+        let start = Instant::now();
+        let mut simulation = job.build(seed, &pool)?;
+        build_s = build_s.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let mut passed = 0;
+        while passed < outline.ticks && (passed < PROBE_TICKS || begin.elapsed() < PROBE) {
+            simulation.step();
+            passed += 1;
+        }
+        tick_s = tick_s.min(start.elapsed().as_secs_f64() / f64::from(passed));
+    }
+    Ok(Pace {
+        seconds_a_work: tick_s * f64::from(outline.ticks) / outline.work,
+        build_a_agent: build_s / f64::from(outline.agents),
+    })
+}
+
+/// A line a run, with a column a factor.
+fn list(text: &mut String, campaign: &Campaign, runs: &[PlannedRun], style: Style) {
+    let set = &campaign.loaded().params;
+    if !set.is_empty() {
+        let set: Vec<String> = set.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        *text += &format!("  in all runs {}\n\n", set.join(" "));
+    }
+    let names = headings(campaign.configurations().paths());
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|run| campaign.levels(run.configuration).iter().map(|level| shortened(level, VALUE)).collect())
+        .collect();
+    let wide = |column: usize| {
+        let cells = rows.iter().map(|row| &row[column]).chain([&names[column]]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut room = VALUES;
+    let widths: Vec<usize> = (0..names.len())
+        .map(wide)
+        .take_while(|width| {
+            let fits = width + 2 <= room;
+            room = room.saturating_sub(width + 2);
+            fits
+        })
+        .collect();
+    let cells = |row: &[String]| -> String {
+        let shown = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
+        if widths.len() < names.len() { shown + "  …" } else { shown }
+    };
+    let head = format!("{:>7} {:>7} {:>4} {:>20}{}", "run", "config", "rep", "seed", cells(&names));
+    *text += &style.dim(&head);
+    text.push('\n');
+    for (run, row) in runs.iter().zip(&rows) {
+        let PlannedRun { run_id, configuration, rep } = run;
+        let seed = campaign.seed(run);
+        *text += &format!("{run_id:>7} {configuration:>7} {rep:>4} {seed:>20}{}\n", cells(row));
+    }
+}
+
+/// The last part of each path, with as many before it as tell it from the others.
+fn headings(paths: &[String]) -> Vec<String> {
+    let end = |path: &str, parts: usize| {
+        let all: Vec<&str> = path.split('.').collect();
+        all[all.len().saturating_sub(parts)..].join(".")
+    };
+    let alone = |path: &String, parts: usize| {
+        paths.iter().filter(|other| end(other, parts) == end(path, parts)).count() == 1
+    };
+    paths
+        .iter()
+        .map(|path| {
+            let parts = (1..=path.split('.').count()).find(|parts| alone(path, *parts));
+            end(path, parts.unwrap_or(usize::MAX))
+        })
+        .collect()
+}
+
 fn print_json(
-    campaign: &crate::campaign::Campaign,
+    campaign: &Campaign,
     mine: &[PlannedRun],
     seconds: f64,
     bytes: u64,
@@ -166,4 +241,22 @@ fn print_json(
     }
     print(&format!("],\"estimate\":{{\"seconds\":{seconds},\"bytes\":{bytes}}}}}\n"))?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_are_as_short_as_they_may_be() {
+        let check = |paths: &[&str], expected: &[&str]| {
+            assert_eq!(headings(&paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>()), expected);
+        };
+        check(&["consensus.quorum", "agents"], &["quorum", "agents"]);
+        check(
+            &["adversaries.0.fraction", "adversaries.1.fraction", "network.loss"],
+            &["0.fraction", "1.fraction", "loss"],
+        );
+        check(&["a.rate", "rate"], &["a.rate", "rate"]);
+    }
 }

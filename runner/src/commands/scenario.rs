@@ -1,19 +1,21 @@
 //! `runner scenario check|show|schema`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::{overrides, print};
+use crate::campaign::Campaign;
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::scenario::{load, schema};
+use crate::plan::study::StudyArgs;
+use crate::scenario::{Loaded, load, schema};
 use crate::terminal::{complain, render};
 
 /// Scenario files.
 #[derive(Debug, Subcommand)]
 pub enum ScenarioCommand {
-    /// Check scenario files and report what is wrong with each
+    /// Check scenario files, with their studies, and report what is wrong with each
     Check(CheckArgs),
     /// Print a scenario with everything resolved, as RON
     Show(ShowArgs),
@@ -70,13 +72,35 @@ fn check(args: &CheckArgs) -> Result<Exit, RunnerError> {
     let overrides = overrides(&args.set, None)?;
     let mut exit = Exit::Ok;
     for file in &args.files {
-        match load(file, &overrides) {
-            Ok(_) => print(&format!("ok  {}\n", file.display()))?,
-            Err(error) => {
-                complain(&render(&error));
-                exit = Exit::BadInput;
+        let wrong = match load(file, &overrides) {
+            Ok(loaded) => check_studies(&loaded, file),
+            Err(error) => vec![render(&error)],
+        };
+        if wrong.is_empty() {
+            print(&format!("ok  {}\n", file.display()))?;
+            continue;
+        }
+        wrong.iter().for_each(|text| complain(text));
+        exit = Exit::BadInput;
+    }
+    Ok(exit)
+}
+
+/// What is wrong with the scenario's studies, each mistake once.
+fn check_studies(loaded: &Loaded, file: &Path) -> Vec<String> {
+    let own = StudyArgs::default();
+    let named = loaded.scenario.studies.iter().map(|study| StudyArgs::named(&study.name));
+    let mut wrong: Vec<String> = Vec::new();
+    for words in [own].into_iter().chain(named) {
+        let planned = words.resolve(&loaded.scenario).map_err(RunnerError::from);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let planned = planned.and_then(|study| Campaign::new(loaded.clone(), study, folder));
+        if let Err(error) = planned {
+            let text = render(&error);
+            if !wrong.contains(&text) {
+                wrong.push(text);
             }
         }
     }
-    Ok(exit)
+    wrong
 }

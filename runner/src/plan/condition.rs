@@ -4,7 +4,8 @@
 //! quotes. A configuration that has no such field, because another variant was chosen, does not fulfil the condition.
 
 use evalexpr::{
-    ContextWithMutableVariables, HashMapContext, Node, Operator, Value as Operand, build_operator_tree,
+    ContextWithMutableVariables, EvalexprError, HashMapContext, Node, Operator, Value as Operand,
+    build_operator_tree,
 };
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ impl Condition {
         if text.len() > LENGTH_MAX {
             return Err(fail(format!("longer than {LENGTH_MAX} characters: split it into several -r")));
         }
-        let mut tree = build_operator_tree(text).map_err(|error| fail(error.to_string()))?;
+        let mut tree = build_operator_tree(text).map_err(|error| fail(words(&error)))?;
         if tree.iter_write_variable_identifiers().next().is_some() {
             return Err(fail("`=` assigns: compare with `==`".to_owned()));
         }
@@ -66,7 +67,7 @@ impl Condition {
             match look_up(scenario, name) {
                 Some(operand) => {
                     *found = true;
-                    context.set_value(name.clone(), operand).map_err(|error| fail(error.to_string()))?;
+                    context.set_value(name.clone(), operand).map_err(|error| fail(words(&error)))?;
                 }
                 None => complete = false,
             }
@@ -74,7 +75,7 @@ impl Condition {
         if !complete {
             return Ok(false);
         }
-        self.tree.eval_boolean_with_context(&context).map_err(|error| fail(error.to_string()))
+        self.tree.eval_boolean_with_context(&context).map_err(|error| fail(words(&error)))
     }
 
     /// Whether every name was found in some scenario; `scenario` is one of them, for a proposal.
@@ -89,9 +90,43 @@ impl Condition {
         walk("", scenario, &mut cells);
         let known: Vec<String> = cells.into_iter().map(|(path, _)| path).collect();
         let proposal = nearest(unknown.0, known.iter().map(String::as_str));
-        let proposal = proposal.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        let proposal = match proposal {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None if unknown.0.starts_with(char::is_uppercase) => {
+                format!("; a variant stands in quotes: \"{}\"", unknown.0)
+            }
+            None => String::new(),
+        };
         let problem = format!("no field `{}`{proposal}", unknown.0);
         Err(PlanError::Condition { text: self.text.clone(), problem })
+    }
+}
+
+/// What is wrong with an expression, where the library's words are not enough.
+fn words(error: &EvalexprError) -> String {
+    let is = |operand: &Operand| match operand {
+        Operand::Float(number) => format!("{number}"),
+        other => other.to_string(),
+    };
+    match error {
+        EvalexprError::WrongOperatorArgumentAmount { .. } => {
+            "an operator has nothing on one of its sides".to_owned()
+        }
+        EvalexprError::AppendedToLeafNode => {
+            "two values without an operator between them: join by && or ||".to_owned()
+        }
+        EvalexprError::ExpectedBoolean { actual } => {
+            format!("is {}, neither true nor false: compare it", is(actual))
+        }
+        EvalexprError::ExpectedNumber { actual } | EvalexprError::ExpectedNumberOrString { actual } => {
+            format!("{} is no number", is(actual))
+        }
+        EvalexprError::FunctionIdentifierNotFound(name) => format!("there is no function `{name}`"),
+        EvalexprError::UnmatchedLBrace | EvalexprError::UnmatchedRBrace => {
+            "a bracket without its counterpart".to_owned()
+        }
+        EvalexprError::UnmatchedDoubleQuote => "a quote without its counterpart".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -154,6 +189,11 @@ mod tests {
         check("agents = 40", Err("`=` assigns"));
         check("agents > \"many\"", Err("agents > "));
         check("agents", Err("agents"));
-        check("agents > ", Err("agents > "));
+        check("agents > ", Err("nothing on one of its sides"));
+        check("agents > 3 and ticks", Err("join by && or ||"));
+        check("consensus.rule == Majority", Err("in quotes: \"Majority\""));
+        check("agents + 1", Err("is 41, neither true nor false"));
+        check("while(true)", Err("no function `while`"));
+        check("(agents > 3", Err("a bracket without its counterpart"));
     }
 }

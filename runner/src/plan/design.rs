@@ -1,12 +1,13 @@
 //! From factors and a design to configurations, one at a time: none is kept that can be made again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use phalanx_sim::scenario::{Design, Factor, Level};
 
 use super::error::PlanError;
 use super::levels::{Scale, grid};
 use super::sample;
+use crate::report::counted;
 
 /// Configurations at most.
 const CONFIGURATIONS_MAX: usize = 100_000_000;
@@ -26,8 +27,8 @@ enum Rows {
     Zip(Vec<Vec<Level>>),
     /// Points of the unit cube.
     Points { points: Vec<f64>, scales: Vec<Scale> },
-    /// As written.
-    Table(Vec<Vec<String>>),
+    /// As written, each with its line in the file.
+    Table { file: PathBuf, rows: Vec<(u64, Vec<String>)> },
 }
 
 impl Configurations {
@@ -85,8 +86,9 @@ impl Configurations {
                 if !factors.is_empty() {
                     return Err(fail("the table names all factors: remove the others".to_owned()));
                 }
-                let (paths, rows) = table(&folder.join(file))?;
-                return Ok(Self { paths, rows: Rows::Table(rows) });
+                let file = folder.join(file);
+                let (paths, rows) = table(&file)?;
+                return Ok(Self { paths, rows: Rows::Table { file, rows } });
             }
         };
         let configurations = Self { paths, rows };
@@ -108,7 +110,7 @@ impl Configurations {
             Rows::Grid(levels) => levels.iter().try_fold(1usize, |n, l| n.checked_mul(l.len())),
             Rows::Zip(levels) => Some(levels.first().map_or(1, Vec::len)),
             Rows::Points { points, scales } => Some(points.len() / scales.len()),
-            Rows::Table(rows) => Some(rows.len()),
+            Rows::Table { rows, .. } => Some(rows.len()),
         }
     }
 
@@ -147,7 +149,16 @@ impl Configurations {
                 let row = points.chunks_exact(scales.len()).nth(index).expect("an index below the length");
                 row.iter().zip(scales).map(|(u, scale)| scale.at(*u).to_string()).collect()
             }
-            Rows::Table(rows) => rows[index].clone(),
+            Rows::Table { rows, .. } => rows[index].1.clone(),
+        }
+    }
+
+    /// Where the levels of a configuration are written, for messages.
+    #[must_use]
+    pub fn place(&self, index: usize) -> String {
+        match &self.rows {
+            Rows::Table { file, rows } => format!("{}:{}:", file.display(), rows[index].0),
+            _ => "factor".to_owned(),
         }
     }
 
@@ -166,21 +177,39 @@ fn points(factors: &[Factor], points: Vec<f64>) -> Result<Rows, PlanError> {
     Ok(Rows::Points { points, scales })
 }
 
-fn table(file: &Path) -> Result<(Vec<String>, Vec<Vec<String>>), PlanError> {
+/// Paths and rows of a table, each row with its line.
+type Lines = (Vec<String>, Vec<(u64, Vec<String>)>);
+
+fn table(file: &Path) -> Result<Lines, PlanError> {
     let fail = |problem: String| PlanError::Table { file: file.to_owned(), problem };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(file)
-        .map_err(|error| fail(error.to_string()))?;
+    let unreadable = |error: csv::Error| {
+        fail(match error.kind() {
+            csv::ErrorKind::Io(error) => error.to_string(),
+            csv::ErrorKind::UnequalLengths { pos, expected_len, len } => format!(
+                "line {}: {}, where the first line has {expected_len}",
+                pos.as_ref().map_or(0, csv::Position::line),
+                counted(*len, "value")
+            ),
+            csv::ErrorKind::Utf8 { pos, .. } => {
+                format!("line {}: not UTF-8 text", pos.as_ref().map_or(0, csv::Position::line))
+            }
+            _ => error.to_string(),
+        })
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(unreadable)?;
     let words = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
-    let paths = words(reader.headers().map_err(|error| fail(error.to_string()))?);
+    let paths = words(reader.headers().map_err(unreadable)?);
     if paths.iter().any(String::is_empty) {
         return Err(fail("a column of the first line has no name".to_owned()));
     }
-    let rows: Vec<Vec<String>> = reader
+    if let Some((_, twice)) = paths.iter().enumerate().find(|(i, path)| paths[..*i].contains(path)) {
+        return Err(fail(format!("the first line names {twice} twice")));
+    }
+    let rows: Vec<(u64, Vec<String>)> = reader
         .records()
-        .map(|record| record.map(|r| words(&r)).map_err(|error| fail(error.to_string())))
-        .collect::<Result<_, _>>()?;
+        .map(|record| record.map(|r| (r.position().map_or(0, csv::Position::line), words(&r))))
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)?;
     if rows.is_empty() {
         return Err(fail("no configurations below the first line".to_owned()));
     }

@@ -81,6 +81,15 @@ pub enum PlanError {
         /// All.
         known: Vec<String>,
     },
+    /// A study that cannot be told from others.
+    #[error("study {index} of `studies` {problem}")]
+    #[diagnostic(help("give it a `name` of its own, for --study NAME"))]
+    StudyName {
+        /// Its place, from 0.
+        index: usize,
+        /// What is wrong with its name.
+        problem: String,
+    },
     /// A study that extends itself.
     #[error("study `{name}` extends itself")]
     #[diagnostic(help("remove one `extends` of the circle"))]

@@ -64,6 +64,11 @@ fn split(text: &str, separator: char) -> Vec<&str> {
 }
 
 fn level(text: &str) -> Level {
+    // Quotes keep commas and colons together; they are no part of the value.
+    if let Some(inner) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|t| !t.contains('"'))
+    {
+        return Level::Text(inner.to_owned());
+    }
     match (text.parse::<bool>(), text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(truth), ..) => Level::Truth(truth),
         (_, Ok(whole), _) => Level::Whole(whole),
@@ -218,6 +223,7 @@ mod tests {
             "detector=IsolationForest(trees: 50, sample: 64),ZScore",
             "IsolationForest(trees: 50, sample: 64) ZScore",
         );
+        check("detector=\"Knn(neighbours: 3)\",ZScore", "Knn(neighbours: 3) ZScore");
         check("agents=1:2", "a range without step: give one, or a sampled design");
         check("agents=3:1:1", "the range ends at 1, below its start 3");
         check("agents=0:10:log3", "a logarithmic range begins above 0, not at 0");

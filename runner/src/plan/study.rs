@@ -43,11 +43,27 @@ enum Scheme {
 }
 
 impl StudyArgs {
+    /// Flags that choose a study by its name, and change nothing.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { study: Some(name.to_owned()), ..Self::default() }
+    }
+
     /// The study, flags over names over the scenario's own.
     ///
     /// # Errors
     /// If a flag cannot be read, or there is no study of that name.
     pub fn resolve(&self, scenario: &Scenario) -> Result<Study, PlanError> {
+        for (index, study) in scenario.studies.iter().enumerate() {
+            let problem = match study.name.as_str() {
+                "" => "has no name".to_owned(),
+                name if scenario.studies[..index].iter().any(|s| s.name == name) => {
+                    format!("is called `{name}`, as is one before it")
+                }
+                _ => continue,
+            };
+            return Err(PlanError::StudyName { index, problem });
+        }
         let mut study = match &self.study {
             None => inherited(&scenario.study, &scenario.studies, &mut Vec::new())?,
             Some(name) => inherited(named(name, &scenario.studies)?, &scenario.studies, &mut Vec::new())?,

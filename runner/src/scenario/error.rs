@@ -145,6 +145,13 @@ pub enum Problem {
     NotAnOverride,
     /// A field that only a file may set.
     FileOnly,
+    /// A study that gives no plan.
+    Study {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -153,7 +160,9 @@ impl fmt::Display for Problem {
             Self::UnknownField { found, .. } => write!(f, "unknown field `{found}`"),
             Self::UnknownVariant { found, .. } => write!(f, "unknown variant `{found}`"),
             Self::WrongType { expected, found } => write!(f, "expected {expected}, found {found}"),
-            Self::Refused { message } | Self::Contradiction { message } => f.write_str(message),
+            Self::Refused { message } | Self::Contradiction { message } | Self::Study { message, .. } => {
+                f.write_str(message)
+            }
             Self::MissingField { field } => write!(f, "field `{field}` is missing"),
             Self::DuplicateField { field } => write!(f, "field `{field}` is given twice"),
             Self::Syntax { message } => write!(f, "not valid RON: {message}"),
@@ -209,6 +218,7 @@ impl Problem {
             Self::NoFields { .. } => format!("end the path at `{path}`"),
             Self::NotAnOverride => "for example: --set consensus.quorum=0.6".to_owned(),
             Self::FileOnly => "write it into a scenario file that extends the other".to_owned(),
+            Self::Study { remedy, .. } => remedy.clone(),
         }
     }
 }

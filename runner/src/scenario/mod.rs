@@ -128,6 +128,16 @@ impl Loaded {
         layers.iter().find(|l| l.touches(&path)).unwrap_or(&layers[0]).error_at(&path, problem)
     }
 
+    /// The error at the place where a file gives `path`, a part of a study, if a file does and nothing was put over it.
+    #[must_use]
+    pub(crate) fn error_in_study(&self, path: &str, message: &str, remedy: &str) -> Option<ScenarioError> {
+        if self.applied.iter().any(|a| a.concerns(path)) {
+            return None;
+        }
+        let problem = Problem::Study { message: message.to_owned(), remedy: remedy.to_owned() };
+        self.stack.layers.iter().find(|l| l.gives(path)).map(|layer| layer.error_at(path, problem))
+    }
+
     /// The scenario as a result may depend on it: files are named by the digests of their bytes instead of by their
     /// place; how often the ledger is synced, which other runs there are and what runs leave behind are left at
     /// their defaults. `data` holds the digests of the capture's

@@ -43,10 +43,16 @@ impl Override {
         Self { origin: Origin::Flag(format!("{flag} {raw}")), path: path.to_owned(), raw }
     }
 
-    /// A level of a factor, which stands for `path=level`.
+    /// A level of a factor, which stands for `path=level`; `place` says where it is written.
     #[must_use]
-    pub fn from_factor(path: &str, level: String) -> Self {
-        Self { origin: Origin::Flag(format!("factor {path}={level}")), path: path.to_owned(), raw: level }
+    pub fn from_factor(place: &str, path: &str, level: String) -> Self {
+        Self { origin: Origin::Flag(format!("{place} {path}={level}")), path: path.to_owned(), raw: level }
+    }
+
+    /// Whether an error is about this value.
+    #[must_use]
+    pub fn is_origin_of(&self, error: &ScenarioError) -> bool {
+        *error.origin() == self.origin
     }
 
     /// From the environment: every `PHALANX_PATH__TO__FIELD`, by name.
