@@ -79,7 +79,7 @@ impl Golden {
             fingerprints.push(tick.fingerprint.to_string()[..DIGITS].to_owned());
             Ok(())
         })?;
-        if let Ended::Panicked(reason) = &ended {
+        if let Ended::Panicked(reason) | Ended::Aborted(reason) = &ended {
             return Err(RunnerError::BadGolden { path: file, reason: format!("the run failed: {reason}") });
         }
         let record: RunRecord = job.record(&PlannedRun::FIRST, seed, ended, start, threads).without_timing();

@@ -43,6 +43,8 @@ pub enum Ended {
     TimedOut,
     /// By a panic; the payload's text.
     Panicked(String),
+    /// By what the scenario says is to end it: a plugin's fault, in words.
+    Aborted(String),
 }
 
 /// What a run that is driven shows on its way.
@@ -182,7 +184,7 @@ impl Job {
                 chain.advance(&self.loaded.scenario, &mut simulation, &record)?;
                 observe(Passed::Tick(&record))?;
                 if let Some(fault) = fatal(&self.loaded.scenario, &record) {
-                    return Ok(Ended::Panicked(fault));
+                    return Ok(Ended::Aborted(fault));
                 }
                 if simulation.tick().0 < ticks {
                     observe(Passed::Between(&mut simulation, &mut chain))?;
@@ -230,7 +232,7 @@ impl Job {
             }
             Ended::Interrupted => record.status = Status::Interrupted,
             Ended::TimedOut => record.status = Status::Timeout,
-            Ended::Panicked(_) => record.status = Status::Failed,
+            Ended::Panicked(_) | Ended::Aborted(_) => record.status = Status::Failed,
         }
         record.timing =
             Some(Timing { wall_s, agent_ticks_per_s: speed, peak_rss_bytes: peak_rss_bytes(), threads });

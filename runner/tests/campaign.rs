@@ -186,9 +186,9 @@ fn shards_merge_into_the_whole() {
     let bench = bench();
     bench.run(&["study.ron", "--out", "whole", "-q"]).expect(0);
     for shard in ["1", "2", "3"] {
-        bench
-            .run(&["study.ron", "--shard", &format!("{shard}/3"), "--out", &format!("s{shard}"), "-q"])
-            .expect(0);
+        let part = format!("{shard}/3");
+        let said = bench.run(&["study.ron", "--shard", &part, "--out", &format!("s{shard}"), "-q"]).expect(0);
+        assert!(said.stdout.starts_with(&format!("study (shard {part}) · 6 runs of ")), "{}", said.stdout);
     }
     let said = bench.run(&["merge", "s1", "s3", "--out", "part"]).expect(2);
     assert!(said.stderr.contains("6 runs are in none of the folders"), "{}", said.stderr);
@@ -228,9 +228,12 @@ fn runs_out_of_time_fail_alone_and_can_be_replayed() {
     assert!(document["runs"][1]["detection"].is_null());
     assert!(bench.read("out/failures/1/error.txt").contains("ran out of time"));
     assert!(bench.read("out/failures/1/repro.sh").contains("--run 1"));
+    let said = bench.run(&["status", "out"]).expect(0);
+    assert!(said.stdout.contains("2 out of time") && said.stdout.contains("another try"), "{}", said.stdout);
     bench.run(&["resume", "out", "-q"]).expect(0);
     bench.run(&["small.ron", "--reps", "2", "--out", "fine", "-q"]).expect(0);
     same_results(&bench, "out", "fine");
+    assert!(!bench.path("out/failures").exists(), "what failed has ended well since");
     let said = bench
         .run(&[
             "small.ron",
@@ -330,6 +333,80 @@ fn sampled_designs_run() {
 }
 
 #[test]
+fn a_campaign_keeps_the_table_of_its_configurations() {
+    let bench = bench();
+    bench.write("table.csv", "agents,consensus.quorum\n4,0.5\n5,0.6\n");
+    bench.write(
+        "listed.ron",
+        SMALL.replace("(agents: 6", "(study: (design: Table(file: \"table.csv\")), agents: 6"),
+    );
+    for shard in ["1", "2"] {
+        let (part, out) = (format!("{shard}/2"), format!("s{shard}"));
+        bench.run(&["listed.ron", "--reps", "2", "--shard", &part, "--out", &out, "-q"]).expect(0);
+    }
+    bench.write("table.csv", "agents,consensus.quorum\n4,0.5\n6,0.6\n");
+    bench.run(&["listed.ron", "--reps", "2", "--shard", "2/2", "--out", "other", "-q"]).expect(0);
+    fs::remove_file(bench.path("table.csv")).unwrap();
+    let said = bench.run(&["merge", "s1", "other", "--out", "mixed"]).expect(2);
+    assert!(said.stderr.contains("other: its runs would have other parameters"), "{}", said.stderr);
+    bench.run(&["merge", "s1", "s2", "--out", "whole"]).expect(0);
+    assert!(bench.read("whole/plan.csv").contains("\"\"agents\"\":5"));
+    bench.run(&["extend", "whole", "--reps", "+1", "-q"]).expect(0);
+    bench.run(&["verify", "whole"]).expect(0);
+    bench.write("whole/table.csv", "agents,consensus.quorum\n4,0.5\n7,0.6\n");
+    let said = bench.run(&["resume", "whole"]).expect(2);
+    assert!(said.stderr.contains("restore manifest.json and table.csv"), "{}", said.stderr);
+}
+
+#[test]
+fn mistakes_of_studies_are_found_at_their_places() {
+    let bench = bench();
+    let check = |study: &str, place: &str, expected: &str| {
+        bench.write("wrong.ron", format!("(\n    agents: 6,\n    {study}\n)\n"));
+        let said = bench.run(&["scenario", "check", "wrong.ron"]).expect(2);
+        for part in [&format!("wrong.ron:3:{place}"), expected] {
+            assert!(said.stderr.contains(part), "{study}: {}", said.stderr);
+        }
+    };
+    let factor =
+        |path: &str, values: &str| format!("factors: [(path: \"{path}\", levels: List(values: {values}))]");
+    check(&format!("study: ({}),", factor("agnets", "[3]")), "23: study.factors.0", "did you mean `agents`?");
+    check(
+        &format!("study: ({}),", factor("agents", "[3, 0]")),
+        "23: study.factors.0",
+        "with agents=0: agents: 0 is out",
+    );
+    check(
+        &format!("study: ({}),", factor("record.series", "[1]")),
+        "23: study.factors.0",
+        "only what a run does",
+    );
+    check("study: (conditions: [\"agents >\"]),", "26: study.conditions.0", "an operator has nothing");
+    check("study: (until: \"f1 rel<0.1\"),", "20: study.until", "max COUNT");
+    check("study: (design: Sobol(samples: 4)),", "21: study.design", "there are no factors");
+    let inherited = format!(
+        "studies: [(name: \"a\", {}), (name: \"b\", extends: \"a\")],",
+        factor("agents", "[\"many\"]")
+    );
+    check(&inherited, "37: studies.0.factors.0", "expected a whole number, found `many`");
+    bench.write("wrong.ron", "(studies: [(name: \"a\"), (name: \"a\")])");
+    let said = bench.run(&["plan", "wrong.ron"]).expect(2);
+    assert!(
+        said.stderr.contains("study 1 of `studies` is called `a`, as is one before it"),
+        "{}",
+        said.stderr
+    );
+    let table = |text: &str, expected: &str| {
+        bench.write("table.csv", text);
+        let said = bench.run(&["plan", "small.ron", "--design", "table:table.csv"]).expect(2);
+        assert!(said.stderr.contains(expected), "{text}: {}", said.stderr);
+    };
+    table("agents,ticks\n4,5\n4\n", "table.csv: line 3: 1 value, where the first line has 2");
+    table("agents,ticks\n4,5\n\n4,soon\n", "table.csv:4: ticks=soon: ticks: expected a whole number");
+    table("agents,agents\n4,5\n", "names agents twice");
+}
+
+#[test]
 fn recorded_runs_are_verified_replayed_and_compared() {
     let bench = bench();
     bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
@@ -339,6 +416,8 @@ fn recorded_runs_are_verified_replayed_and_compared() {
     assert!(said.stdout.contains("the same as recorded"), "{}", said.stdout);
     let said = bench.run(&["replay", "a", "--run", "4", "--to-tick", "2"]).expect(0);
     assert!(said.stdout.starts_with("tick 2 · fingerprint "), "{}", said.stdout);
+    let said = bench.run(&["replay", "a", "--to-tick", "4"]).expect(2);
+    assert!(said.stderr.contains("run 0 has no tick 4: its ticks are 0 to 3"), "{}", said.stderr);
     let said = bench.run(&["replay", "a", "--run", "99"]).expect(2);
     assert!(said.stderr.contains("has no run 99: its runs are 0 to 17"), "{}", said.stderr);
 
@@ -358,6 +437,15 @@ fn recorded_runs_are_verified_replayed_and_compared() {
     assert!(said.stdout.contains("manifest  scenario.threshold"), "{}", said.stdout);
     let said = bench.run(&["diff", "c", "c"]).expect(0);
     assert!(said.stdout.contains("18 runs are the same, 0 differ"), "{}", said.stdout);
+    // A design that has a configuration twice.
+    bench.write("twice.csv", "agents\n4\n4\n");
+    bench.run(&["small.ron", "--design", "table:twice.csv", "--out", "twice", "-q"]).expect(0);
+    let said = bench.run(&["diff", "twice", "twice"]).expect(0);
+    assert!(
+        said.stdout.contains("2 runs are the same, 0 differ, 0 are only in A, 0 only in B"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]

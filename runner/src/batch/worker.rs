@@ -151,6 +151,7 @@ fn one(
         Ok(ended) => {
             let error = match &ended {
                 Ended::Panicked(text) => Some(describe_panic(text)),
+                Ended::Aborted(text) => Some(text.clone()),
                 Ended::TimedOut => Some(format!(
                     "more than {:?} had passed when a tick ended",
                     shared.timeout.unwrap_or_default()

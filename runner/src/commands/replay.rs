@@ -1,5 +1,6 @@
 //! `runner replay|verify|diff`: recorded runs against runs, and against each other.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -147,7 +148,8 @@ struct Again {
     record: RunRecord,
     /// Beginnings of the fingerprints of its ticks, from that on which it began with.
     ticks: Vec<u64>,
-    panic: Option<String>,
+    /// Why it failed.
+    failure: Option<String>,
 }
 
 /// A run where it begins or goes on.
@@ -219,11 +221,12 @@ fn again(
         INTERRUPTED.store(false, Ordering::Relaxed);
     }
     let ended = ended?;
-    let panic = match &ended {
-        Ended::Panicked(text) => Some(text.clone()),
+    let failure = match &ended {
+        Ended::Panicked(text) => Some(format!("panicked: {text}")),
+        Ended::Aborted(text) => Some(text.clone()),
         _ => None,
     };
-    Ok(Again { record: job.record(run, seed, ended, start, threads), ticks, panic })
+    Ok(Again { record: job.record(run, seed, ended, start, threads), ticks, failure })
 }
 
 /// Does a recorded run again.
@@ -233,6 +236,14 @@ fn again(
 pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
     let recorded = Recorded::read(&args.dir)?;
     let run = recorded.planned(&args.dir, args.run)?;
+    let ticks = recorded.campaign.outline(run.configuration).ticks;
+    if let Some(tick) = args.to_tick.filter(|tick| *tick >= u64::from(ticks)) {
+        return Err(RunnerError::Resume {
+            folder: args.dir.clone(),
+            problem: format!("run {} has no tick {tick}: its ticks are 0 to {}", args.run, ticks - 1),
+            remedy: "give an earlier --to-tick, or none for the whole run",
+        });
+    }
     let threads = threads(args.threads);
     let pool = Pool::new(threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
     let was = recorded.journal.record(args.run)?.filter(|record| record.status == Status::Ok);
@@ -253,12 +264,9 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
         });
         last = format!("tick {} · fingerprint {}{counts}\n", tick.tick.0, tick.fingerprint);
     })?;
-    if let Some(text) = found.panic {
-        print(&format!(
-            "run {} panicked after {} ticks: {text}\n",
-            args.run,
-            from + found.ticks.len() as u64
-        ))?;
+    if let Some(text) = found.failure {
+        let passed = from + found.ticks.len() as u64;
+        print(&format!("run {} failed after {passed} ticks: {text}\n", args.run))?;
         return Ok(Exit::RunFailed);
     }
     if found.record.status == Status::Interrupted {
@@ -389,19 +397,23 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, RunnerError> {
     }
     // Runs are matched by what they are, not by their number: a plan with another level numbers them anew.
     let key = |record: &RunRecord| (serde_json::to_string(&record.params).unwrap_or_default(), record.rep);
-    let mut of_b = std::collections::BTreeMap::new();
+    // A sampled design may have the same configuration more than once.
+    let mut of_b: BTreeMap<_, VecDeque<u32>> = BTreeMap::new();
+    let mut only_b = 0u64;
     for run in b.journal.runs() {
         if let Some(record) = b.journal.record(run)? {
-            of_b.insert(key(&record), run);
+            of_b.entry(key(&record)).or_default().push_back(run);
+            only_b += 1;
         }
     }
-    let (mut same, mut parted, mut alone) = (0u64, 0u64, 0u64);
+    let (mut same, mut parted, mut only_a) = (0u64, 0u64, 0u64);
     for run in a.journal.runs() {
         let Some(record) = a.journal.record(run)? else { continue };
-        let Some(other) = of_b.remove(&key(&record)) else {
-            alone += 1;
+        let Some(other) = of_b.get_mut(&key(&record)).and_then(VecDeque::pop_front) else {
+            only_a += 1;
             continue;
         };
+        only_b -= 1;
         let theirs = b.journal.record(other)?.expect("read above");
         // The rows of the series are only needed where records differ: they end in the same fingerprint.
         if describe(&record, &theirs, &[], &[]).is_none() {
@@ -415,12 +427,11 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, RunnerError> {
             print(&format!("run {run} (in B {other}) {}\n{}", key(&record).0, text.unwrap_or_default()))?;
         }
     }
-    if parted + alone > 0 || !of_b.is_empty() || named > 0 {
+    if parted + only_a + only_b > 0 || named > 0 {
         exit = Exit::Mismatch;
     }
     print(&format!(
-        "{same} runs are the same, {parted} differ, {alone} are only in A, {} only in B\n",
-        of_b.len()
+        "{same} runs are the same, {parted} differ, {only_a} are only in A, {only_b} only in B\n"
     ))?;
     Ok(exit)
 }
