@@ -182,23 +182,24 @@ type Lines = (Vec<String>, Vec<(u64, Vec<String>)>);
 
 fn table(file: &Path) -> Result<Lines, PlanError> {
     let fail = |problem: String| PlanError::Table { file: file.to_owned(), problem };
-    let unreadable = |error: csv::Error| {
-        fail(match error.kind() {
-            csv::ErrorKind::Io(error) => error.to_string(),
-            csv::ErrorKind::UnequalLengths { pos, expected_len, len } => format!(
-                "line {}: {}, where the first line has {expected_len}",
-                pos.as_ref().map_or(0, csv::Position::line),
-                counted(*len, "value")
-            ),
-            csv::ErrorKind::Utf8 { pos, .. } => {
-                format!("line {}: not UTF-8 text", pos.as_ref().map_or(0, csv::Position::line))
-            }
-            _ => error.to_string(),
-        })
+    let text = std::fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
+    // The library counts empty lines in front of a record as its own.
+    let line = |position: Option<&csv::Position>| {
+        let position = position.expect("records that are read have a place");
+        let rest = text.get(position.byte() as usize..).unwrap_or("");
+        position.line()
+            + rest.bytes().take_while(|b| b"\r\n".contains(b)).filter(|b| *b == b'\n').count() as u64
     };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(file).map_err(unreadable)?;
+    let wrong = |error: csv::Error| match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let (line, values) = (line(pos.as_ref()), counted(*len, "value"));
+            fail(format!("line {line}: {values}, where the first line has {expected_len}"))
+        }
+        _ => fail(error.to_string()),
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let words = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
-    let paths = words(reader.headers().map_err(unreadable)?);
+    let paths = words(reader.headers().map_err(wrong)?);
     if paths.iter().any(String::is_empty) {
         return Err(fail("a column of the first line has no name".to_owned()));
     }
@@ -207,9 +208,9 @@ fn table(file: &Path) -> Result<Lines, PlanError> {
     }
     let rows: Vec<(u64, Vec<String>)> = reader
         .records()
-        .map(|record| record.map(|r| (r.position().map_or(0, csv::Position::line), words(&r))))
+        .map(|record| record.map(|r| (line(r.position()), words(&r))))
         .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+        .map_err(wrong)?;
     if rows.is_empty() {
         return Err(fail("no configurations below the first line".to_owned()));
     }
