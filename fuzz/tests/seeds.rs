@@ -293,7 +293,7 @@ fn seeds_reach_behind_the_parsers() {
     for (name, count) in [
         ("flows_binetflow", 3),
         ("flows_eve", 2),
-        ("flows_netflow", 7),
+        ("flows_netflow", 10),
         ("flows_pcap", 4),
         ("flows_zeek_json", 2),
         ("flows_zeek_tsv", 3),

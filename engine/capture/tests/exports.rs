@@ -146,6 +146,38 @@ fn packets_and_exports_have_the_same_features() {
     assert!(compared > 3_000, "{compared}");
 }
 
+/// What softflowd 1.1.0 exported of the fuzz target's packets (`runner/benches/sensors.py` has it export real traces).
+#[test]
+fn a_real_exporter_tells_the_flows_of_its_packets() {
+    // The first byte of a seed is the fuzz target's own.
+    macro_rules! seed {
+        ($name:literal) => {
+            &include_bytes!(concat!("../../../fuzz/seeds/", $name))[1..]
+        };
+    }
+    let (mut packets, _) = strict(seed!("flows_pcap/pcap"));
+    for flow in &mut packets {
+        flow.start_us = flow.start_us.map(|us| us / 1000 * 1000);
+        (flow.sent.payload_bytes, flow.received.payload_bytes) = (None, None);
+    }
+    let files = [
+        ("v5", seed!("flows_netflow/softflowd_v5"), 0),
+        // Its header has no parts of seconds.
+        ("v9", seed!("flows_netflow/softflowd_v9"), 2_000),
+        // Times are since a start that an options record tells.
+        ("ipfix", seed!("flows_netflow/softflowd_ipfix"), 0),
+    ];
+    for (name, file, early_us) in files {
+        let (mut found, tally) = read(file, &both_ways()).unwrap();
+        found.iter_mut().for_each(|flow| flow.start_us = flow.start_us.map(|us| us + early_us));
+        assert_eq!(found, packets, "{name}");
+        assert_eq!(
+            tally.left_out,
+            if name == "v5" { [].into() } else { [("options records".to_owned(), 1)].into() }
+        );
+    }
+}
+
 #[test]
 fn what_an_exporter_does_not_tell_is_not_known() {
     let mut scan = flow(0);
@@ -294,11 +326,29 @@ fn clocks() {
         );
         assert_eq!((found[0].protocol, found[0].source_port, found[0].sent), (None, None, Volume::default()));
     }
-    // Times by an uptime without a start of the exporter are not known.
-    let template = [1, 44, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 22, 0, 4];
-    let record = [10, 0, 0, 1, 10, 0, 0, 2, 0, 0, 0, 9];
-    let (_, file) = ipfix_message(sent_us, 1, &[set(2, &template), set(300, &record)]);
+    // Times by an uptime without a start of the exporter are not known; options may tell it.
+    let template = set(2, &[1, 44, 0, 3, 0, 8, 0, 4, 0, 12, 0, 4, 0, 22, 0, 4]);
+    let record = [&[10, 0, 0, 1, 10, 0, 0, 2], &uptime(at).to_be_bytes()[..]].concat();
+    let (_, file) = ipfix_message(sent_us, 1, &[template.clone(), set(300, &record)]);
     assert_eq!(strict(&file).0[0].start_us, None);
+    let options = set(3, &[1, 45, 0, 2, 0, 1, 0, 143, 0, 4, 0, 160, 0, 8]);
+    for (boot_us, sent_us, expected) in [
+        (BOOT_US, sent_us, at),
+        (BOOT_US, sent_us + wrap_us - BOOT_US, at + wrap_us - BOOT_US),
+        // A clock that the exporter set later: the start lies ahead of the message.
+        (sent_us + 500_000, sent_us, sent_us + 500_000 + at - BOOT_US),
+    ] {
+        let start = set(301, &[&[0, 0, 0, 1], &(boot_us / 1000).to_be_bytes()[..]].concat());
+        let sets = [template.clone(), options.clone(), start, set(300, &record)];
+        let found = strict(&ipfix_message(sent_us, 1, &sets).1).0;
+        assert_eq!(found[0].start_us, Some(expected));
+        // Told in a message before, or after data that waits for its template.
+        let first = ipfix_message(sent_us, 1, &sets[1..3]);
+        let then = ipfix_message(sent_us, 1, &[sets[0].clone(), sets[3].clone()]);
+        assert_eq!(strict(&plain(&[first.clone(), then])).0, found);
+        let data = ipfix_message(sent_us, 1, &sets[3..]);
+        assert_eq!(strict(&plain(&[data, first, ipfix_message(sent_us, 1, &sets[..1])])).0, found);
+    }
     assert_eq!(uptime(wrap_us), 0);
 }
 

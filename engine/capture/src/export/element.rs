@@ -32,7 +32,7 @@ pub(crate) enum Way {
 pub(crate) struct Clock {
     /// When the message was sent, as its header says.
     pub(crate) export_us: i64,
-    /// When the exporter started, and how long ago that is by its own count: NetFlow only.
+    /// When the exporter started, and how long ago that is by its own count: of NetFlow, and of IPFIX if options say so.
     pub(crate) boot: Option<Boot>,
 }
 
@@ -45,6 +45,12 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
+    /// Of an exporter that says when it started, by a message of that time. Its count starts again every 49.7 days.
+    pub(crate) fn since(boot_ms: i64, export_us: i64) -> Self {
+        let uptime_ms = (export_us / 1000).wrapping_sub(boot_ms) as u32;
+        Self { at_us: export_us - i64::from(uptime_ms) * 1000, uptime_ms }
+    }
+
     /// A time by the exporter's clock, taken for the one within 24.8 days of the message.
     pub(crate) fn time_us(self, ms: u32) -> i64 {
         let ago_ms = i64::from(self.uptime_ms.wrapping_sub(ms).cast_signed());
@@ -204,6 +210,11 @@ impl Fields {
             Way::Forward => &mut self.record.sent,
             Way::Backward => self.received.get_or_insert_default(),
         }
+    }
+
+    /// When the exporter started, if the fields say so.
+    pub(crate) fn boot_ms(&self) -> Option<i64> {
+        self.boot_ms
     }
 
     /// One packet in so many, if the fields say so.

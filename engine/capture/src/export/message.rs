@@ -67,7 +67,7 @@ struct Key {
 
 struct Exporter {
     parser: NetflowParser,
-    /// Start of the exporter, in milliseconds, as all messages since then agree.
+    /// Start of the exporter, in milliseconds, as all messages since then agree; of IPFIX, as its options say.
     boot_ms: Option<i64>,
     /// One packet in so many, as its options say.
     sampling: Option<u32>,
@@ -336,7 +336,8 @@ impl Exporter {
 
     fn ipfix(&mut self, message: &IPFix, bytes: &[u8], found: &mut Found) -> Result<i64, ByteProblem> {
         let sent_us = i64::from(message.header.export_time) * 1_000_000;
-        let clock = Clock { export_us: sent_us, boot: None };
+        let boot = |boot_ms: Option<i64>| boot_ms.map(|boot_ms| Boot::since(boot_ms, sent_us));
+        let mut clock = Clock { export_us: sent_us, boot: boot(self.boot_ms) };
         let mut at = IPFIX_HEADER_BYTES;
         for set in &message.flowsets {
             let body = bytes.get(at + 4..at + usize::from(set.header.length)).unwrap_or_default();
@@ -363,8 +364,11 @@ impl Exporter {
                 Set::OptionsData(data) => {
                     for record in &data.fields {
                         found.options += 1;
-                        self.sampling = ipfix_fields(record, &clock).sampling().or(self.sampling);
+                        let fields = ipfix_fields(record, &clock);
+                        self.sampling = fields.sampling().or(self.sampling);
+                        self.boot_ms = fields.boot_ms().or(self.boot_ms);
                     }
+                    clock.boot = boot(self.boot_ms);
                 }
                 Set::V9Data(data) => self.v9_records(&data.fields, &clock, found),
                 Set::V9OptionsData(options) => {
