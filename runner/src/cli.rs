@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -29,6 +29,7 @@ use crate::commands::{
     selftest, swarm,
 };
 use crate::exit::{Exit, TABLE};
+use crate::plugins;
 use crate::run::INTERRUPTED;
 use crate::terminal::{complain, render};
 
@@ -43,6 +44,9 @@ struct Cli {
     command: Command,
     #[command(flatten)]
     log: LogArgs,
+    /// Keep compiled plugins, so that a large one starts at once [default: compile anew; without DIR: in ~/.cache/phalanx]
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    plugin_cache: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,6 +141,12 @@ pub fn main() -> ExitCode {
     if let Err(error) = handler {
         tracing::debug!(%error, "Ctrl-C ends the program at once");
     }
+    if let Some(folder) = &cli.plugin_cache
+        && let Err(error) = plugins::keep_compiled(folder.as_deref())
+    {
+        complain(&render(&error));
+        return error.exit().into();
+    }
     let result = match &cli.command {
         Command::Run(args) => run::run(args, cli.log.quiet),
         Command::Plan(args) => plan::plan(args),
@@ -190,9 +200,9 @@ fn with_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
     while let Some(argument) = arguments.get(position).and_then(|a| a.to_str()) {
         match argument {
             "--log-format" => position += 2,
-            "-q" | "--quiet" | "--verbose" => position += 1,
+            "-q" | "--quiet" | "--verbose" | "--plugin-cache" => position += 1,
             flag if flag.starts_with("-v") && flag[1..].bytes().all(|b| b == b'v') => position += 1,
-            flag if flag.starts_with("--log-format=") => position += 1,
+            flag if flag.starts_with("--log-format=") || flag.starts_with("--plugin-cache=") => position += 1,
             "-h" | "--help" | "-V" | "--version" | "help" => return arguments,
             word if known.iter().any(|name| name == word) => return arguments,
             word => {
@@ -220,6 +230,8 @@ mod tests {
         check("runner a.ron --seed 3", "runner run a.ron --seed 3");
         check("runner --seed 3 a.ron", "runner run --seed 3 a.ron");
         check("runner -vv --log-format json a.ron", "runner -vv --log-format json run a.ron");
+        check("runner --plugin-cache --seed 3 a.ron", "runner --plugin-cache run --seed 3 a.ron");
+        check("runner --plugin-cache=x a.ron", "runner --plugin-cache=x run a.ron");
         check("runner run a.ron", "runner run a.ron");
         check("runner golden check", "runner golden check");
         check("runner --help", "runner --help");

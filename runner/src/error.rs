@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use miette::Diagnostic;
 use phalanx_capture::{CaptureError, MapError};
 use phalanx_ledger::LedgerError;
+use phalanx_plugin_host::CacheError;
 use phalanx_plugin_pack::PackError;
 use phalanx_sim::SimError;
 use thiserror::Error;
@@ -271,6 +272,17 @@ pub enum RunnerError {
         /// Which.
         file: PathBuf,
     },
+    /// Compiled plugins cannot be kept where they should be.
+    #[error("--plugin-cache: {problem}")]
+    #[diagnostic(help("or leave --plugin-cache out: it saves time, and changes no result"))]
+    PluginCache {
+        /// Why not. Part of the message, so it is no `source` that a report would print a second time.
+        problem: CacheError,
+    },
+    /// The system names no place for what can be made again.
+    #[error("--plugin-cache: neither XDG_CACHE_HOME nor HOME is an absolute path")]
+    #[diagnostic(help("name a folder: --plugin-cache=DIR"))]
+    NoPluginCache,
     /// A golden would hold what no commit computes.
     #[error("{changed} has changes that are not committed")]
     #[diagnostic(help("commit first, so that a golden belongs to a commit; or give --force"))]
@@ -328,6 +340,8 @@ impl RunnerError {
             | Self::PluginName { .. }
             | Self::PluginSetting { .. }
             | Self::NothingToPin { .. }
+            | Self::PluginCache { .. }
+            | Self::NoPluginCache
             | Self::DirtyEngine { .. }
             | Self::BlessNeedsScenario => Exit::BadInput,
         }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use phalanx_plugin_host::{
-    BreakerConfig, Config, Fallback, Fault, Isolation, Limits, LoadError, NanMode, Plugin, PluginEngine,
-    PluginFactory, PluginRule, Value,
+    BreakerConfig, CacheError, CacheNote, CodeCache, Config, Fallback, Fault, Isolation, Limits, LoadError,
+    NanMode, Plugin, PluginEngine, PluginFactory, PluginRule, Value,
 };
 use phalanx_sim::Plugins;
 use phalanx_sim::scenario::{self, Detector, RuleFault, Scenario, Setting};
@@ -38,6 +38,47 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PluginProblem> {
         return Err(LoadError::TooLarge { bytes }.into());
     }
     std::fs::read(path).map_err(PluginProblem::Read)
+}
+
+/// Where compiled plugins are kept, if the command line says so. No result depends on it.
+static CACHE: OnceLock<CodeCache> = OnceLock::new();
+
+/// Keeps compiled plugins in `folder` from now on; without one, where programs of this user keep what can be made again.
+///
+/// # Errors
+/// If there is no such place, or others could write to it.
+pub fn keep_compiled(folder: Option<&Path>) -> Result<(), RunnerError> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = folder.map(Path::to_owned).or_else(|| {
+        let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        Some(caches?.join("phalanx/plugins"))
+    });
+    let cache = CodeCache::open(&folder.ok_or(RunnerError::NoPluginCache)?)
+        .map_err(|problem: CacheError| RunnerError::PluginCache { problem })?;
+    CACHE.set(cache).expect("the command line is read once");
+    Ok(())
+}
+
+/// Where compiled plugins are kept, if they are.
+#[must_use]
+pub fn cache() -> Option<CodeCache> {
+    CACHE.get().cloned()
+}
+
+/// The engine that runs use, with the cache of compiled plugins if there is one.
+#[must_use]
+pub fn engine(nan: NanMode) -> PluginEngine {
+    PluginEngine::new(nan).with_cache(cache())
+}
+
+/// Says what became of the compiled plugins that were asked for.
+pub fn tell_of_cache() {
+    for note in CACHE.get().map(CodeCache::take_notes).unwrap_or_default() {
+        match note {
+            CacheNote::Found { .. } | CacheNote::Kept { .. } => tracing::info!("{note}"),
+            CacheNote::Spoilt { .. } | CacheNote::NotKept { .. } => tracing::warn!("{note}"),
+        }
+    }
 }
 
 /// Settings of the scenario in the host's words.
@@ -131,7 +172,9 @@ fn open<F: Default>(words: &scenario::Plugin<F>) -> Result<Plugin, PluginProblem
         row_fuel: u64::from(numbers[2]),
         ..Limits::default()
     };
-    let plugin = Plugin::load(&PluginEngine::new(nan_mode(words.nan)), &read(&key.0)?, Some(pinned), limits)?;
+    let plugin = Plugin::load(&engine(nan_mode(words.nan)), &read(&key.0)?, Some(pinned), limits);
+    tell_of_cache();
+    let plugin = plugin?;
     loaded.insert(key, plugin.clone());
     Ok(plugin)
 }

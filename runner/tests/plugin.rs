@@ -313,3 +313,68 @@ fn hostile_plugins_lose_nothing_whatever_they_do() {
         assert_eq!(record(&run("3")), one, "{name}");
     }
 }
+
+#[test]
+fn compiled_plugins_are_kept_on_demand() {
+    let bench = Bench::new();
+    bench.write("mean.wasm", Guest::mean().build());
+    bench.write("a.ron", "(agents: 4, ticks: 4, detector: Plugin(path: \"mean.wasm\"))");
+    bench.run(&["plugin", "pin", "a.ron"]).expect(0);
+    let run = |out: &str, more: &[&str]| {
+        let said = bench.run(&[more, &["run", "a.ron", "-v", "--json", "--out", out]].concat()).expect(0);
+        let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        (document["runs"][0]["fingerprint"].as_str().unwrap().to_owned(), said.stderr)
+    };
+    let (expected, _) = run("none", &[]);
+    assert!(!bench.path("cache").exists());
+    for (out, words) in [("cold", "compiled and kept"), ("warm", "found compiled")] {
+        let (fingerprint, stderr) = run(out, &["--plugin-cache=cache"]);
+        assert_eq!(fingerprint, expected);
+        assert!(stderr.contains(words), "{out}:\n{stderr}");
+        assert_eq!(bench.read("none/manifest.json").matches("cache").count(), 0);
+    }
+    let file = std::fs::read_dir(bench.path("cache")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&file, "PHXCODE1 and nothing more").unwrap();
+    let (fingerprint, stderr) = run("spoilt", &["--plugin-cache=cache"]);
+    assert_eq!(fingerprint, expected);
+    assert!(stderr.contains("WARN") && stderr.contains("compiled anew"), "{stderr}");
+    // Several processes at once, and commands other than `run`.
+    std::fs::remove_file(&file).unwrap();
+    let at_once: Vec<_> = (0..4)
+        .map(|i| bench.command(&["a.ron", "--plugin-cache=cache", "--out", &format!("at-once-{i}")]))
+        .map(|mut command| command.stdout(std::process::Stdio::null()).spawn().unwrap())
+        .collect();
+    at_once.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+    let said = bench.run(&["--plugin-cache=cache", "plugin", "inspect", "mean.wasm", "-v"]).expect(0);
+    assert!(said.stderr.contains("found compiled"), "{}", said.stderr);
+    bench.run(&["plugin", "check", "mean.wasm", "--plugin-cache=cache"]).expect(0);
+
+    // Without a folder, where other programs keep such things too.
+    let home = bench.path("home");
+    let xdg = |variables: &[(&str, &str)]| {
+        let mut command = bench.command(&["plugin", "inspect", "mean.wasm", "--plugin-cache"]);
+        command.env_remove("XDG_CACHE_HOME").env("HOME", &home).envs(variables.iter().copied());
+        common::Said::from(&command.output().unwrap())
+    };
+    xdg(&[]).expect(0);
+    assert!(home.join(".cache/phalanx/plugins").is_dir());
+    xdg(&[("XDG_CACHE_HOME", bench.path("xdg").to_str().unwrap())]).expect(0);
+    assert!(bench.path("xdg/phalanx/plugins").is_dir());
+    let said = xdg(&[("XDG_CACHE_HOME", "relative"), ("HOME", "")]).expect(2);
+    assert!(said.stderr.contains("--plugin-cache=DIR"), "{}", said.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_that_others_can_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let bench = Bench::new();
+    bench.write("mean.wasm", Guest::mean().build());
+    std::fs::create_dir(bench.path("cache")).unwrap();
+    std::fs::set_permissions(bench.path("cache"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let said = bench.run(&["plugin", "inspect", "mean.wasm", "--plugin-cache=cache"]).expect(2);
+    assert!(said.stderr.contains("chmod go-w") && said.stdout.is_empty(), "{}", said.stderr);
+    let said = bench.run(&["plugin", "inspect", "mean.wasm", "--plugin-cache=mean.wasm"]).expect(2);
+    assert!(said.stderr.contains("mean.wasm: File exists"), "{}", said.stderr);
+}

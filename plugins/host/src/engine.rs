@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cache::CodeCache;
 use crate::limits::Limits;
 
 /// What is done about NaN, whose bits differ between processors.
@@ -33,6 +34,7 @@ pub struct PluginEngine {
     pub(crate) engine: wasmtime::Engine,
     nan: NanMode,
     code: CodeMode,
+    cache: Option<CodeCache>,
 }
 
 impl fmt::Debug for PluginEngine {
@@ -83,7 +85,21 @@ impl PluginEngine {
             }
         }
         let engine = wasmtime::Engine::new(&config).expect("these settings suit each other");
-        Self { engine, nan, code }
+        Self { engine, nan, code, cache: None }
+    }
+
+    /// Takes compiled code from a cache, and puts it there. Results do not depend on it.
+    #[must_use]
+    pub fn with_cache(self, cache: Option<CodeCache>) -> Self {
+        Self { cache, ..self }
+    }
+
+    pub(crate) fn cache(&self) -> Option<&CodeCache> {
+        self.cache.as_ref()
+    }
+
+    pub(crate) fn code(&self) -> CodeMode {
+        self.code
     }
 
     /// What is done about NaN.

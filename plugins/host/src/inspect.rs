@@ -36,7 +36,8 @@ pub struct Inspection {
 /// # Errors
 /// If the bytes are not a component.
 pub fn inspect(engine: &PluginEngine, bytes: &[u8]) -> Result<Inspection, LoadError> {
-    let component = compile(engine, bytes)?;
+    let sha256 = Sha256::digest(bytes).into();
+    let component = compile(engine, bytes, &sha256)?;
     let surface = surface(engine, &component);
     let interface = surface.exports.iter().find(|export| export.starts_with(&format!("{PACKAGE}/"))).cloned();
     let supported = interface.as_ref().is_some_and(|interface| {
@@ -45,7 +46,7 @@ pub fn inspect(engine: &PluginEngine, bytes: &[u8]) -> Result<Inspection, LoadEr
     });
     Ok(Inspection {
         bytes: bytes.len(),
-        sha256: hex(&Sha256::digest(bytes)),
+        sha256: hex(&sha256),
         interface,
         supported,
         imports: surface.imports,

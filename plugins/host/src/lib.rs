@@ -33,11 +33,13 @@
 //! ```
 
 mod breaker;
+mod cache;
 mod check;
 mod contract;
 mod detector;
 mod engine;
 mod fault;
+mod folder;
 mod guard;
 mod inspect;
 mod instance;
@@ -46,13 +48,16 @@ mod plugin;
 mod rule;
 mod setup;
 mod slot;
+mod trusted;
 
 pub use breaker::{Breaker, BreakerConfig};
+pub use cache::{CacheNote, CodeCache};
 pub use check::{CheckOptions, CheckReport, Finding, check};
 pub use contract::Kind;
 pub use detector::{PluginDetector, PluginFactory};
 pub use engine::{CodeMode, NanMode, PluginEngine, WASMTIME};
 pub use fault::Fault;
+pub use folder::CacheError;
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use plugin::{About, Learning, LoadError, Plugin, hex};

@@ -157,7 +157,7 @@ impl Plugin {
         if let Some(pinned) = pinned.filter(|pinned| *pinned != sha256) {
             return Err(LoadError::Hash { expected: hex(&pinned), actual: hex(&sha256) });
         }
-        let component = compile(engine, bytes)?;
+        let component = compile(engine, bytes, &sha256)?;
         Self::of(engine, &component, sha256, bytes.len(), limits)
     }
 
@@ -220,14 +220,25 @@ impl Plugin {
     }
 }
 
-/// Compiles a component; whatever is wrong with the bytes is an error.
-pub(crate) fn compile(engine: &PluginEngine, bytes: &[u8]) -> Result<Component, LoadError> {
+/// Compiles a component, or finds it compiled; whatever is wrong with the bytes is an error.
+pub(crate) fn compile(
+    engine: &PluginEngine,
+    bytes: &[u8],
+    sha256: &[u8; 32],
+) -> Result<Component, LoadError> {
     if !bytes.starts_with(b"\0asm") {
         return Err(LoadError::NotWasm);
     }
     if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
         return Err(LoadError::CoreModule);
     }
+    match engine.cache() {
+        Some(cache) => cache.get(engine, sha256, || compile_anew(engine, bytes)),
+        None => compile_anew(engine, bytes),
+    }
+}
+
+fn compile_anew(engine: &PluginEngine, bytes: &[u8]) -> Result<Component, LoadError> {
     // The compiler has panicked on strange components before. Nothing of it is used again after that.
     match catch_unwind(AssertUnwindSafe(|| Component::from_binary(&engine.engine, bytes))) {
         Ok(Ok(component)) => Ok(component),

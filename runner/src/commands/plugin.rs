@@ -4,15 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use phalanx_plugin_host::{
-    CheckOptions, CheckReport, Config, NanMode, Plugin, PluginEngine, Value, check, inspect,
-};
+use phalanx_plugin_host::{CheckOptions, CheckReport, Config, NanMode, Plugin, Value, check, inspect};
 use sha2::{Digest, Sha256};
 
 use super::print;
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::plugins::{PluginProblem, read};
+use crate::plugins::{PluginProblem, cache, engine, read, tell_of_cache};
 use crate::record::hex;
 use crate::{pin, template};
 
@@ -99,7 +97,7 @@ pub struct PinArgs {
 /// # Errors
 /// If a file cannot be read or written, or is not what it has to be.
 pub fn plugin(command: &PluginCommand) -> Result<Exit, RunnerError> {
-    match command {
+    let outcome = match command {
         PluginCommand::New(args) => new(args),
         PluginCommand::Pack(args) => pack(args),
         PluginCommand::Check(args) => check_file(args),
@@ -108,7 +106,9 @@ pub fn plugin(command: &PluginCommand) -> Result<Exit, RunnerError> {
             print(&pin::pin(&args.file)?)?;
             Ok(Exit::Ok)
         }
-    }
+    };
+    tell_of_cache();
+    outcome
 }
 
 fn new(args: &NewArgs) -> Result<Exit, RunnerError> {
@@ -146,7 +146,7 @@ fn pack(args: &PackArgs) -> Result<Exit, RunnerError> {
         file.with_file_name(name)
     });
     // Whoever packs wants to know at once if it will not load.
-    let plugin = Plugin::load(&PluginEngine::new(NanMode::Canonical), &packed, None, Default::default())
+    let plugin = Plugin::load(&engine(NanMode::Canonical), &packed, None, Default::default())
         .map_err(|problem| refuse(file)(problem.into()))?;
     fs::write(&output, &packed).map_err(RunnerError::io("write", &output))?;
     let about = plugin.about();
@@ -166,7 +166,8 @@ const SLOW_BYTES: usize = 4 << 20;
 
 fn check_file(args: &CheckArgs) -> Result<Exit, RunnerError> {
     let bytes = read(&args.file).map_err(refuse(&args.file))?;
-    let mut options = CheckOptions { config: settings(&args.config)?, ..CheckOptions::default() };
+    let mut options =
+        CheckOptions { config: settings(&args.config)?, cache: cache(), ..CheckOptions::default() };
     if !args.columns.is_empty() {
         options.columns.clone_from(&args.columns);
     }
@@ -231,7 +232,7 @@ fn json(report: &CheckReport) -> String {
 
 fn inspect_file(file: &Path) -> Result<Exit, RunnerError> {
     let bytes = read(file).map_err(refuse(file))?;
-    let engine = PluginEngine::new(NanMode::Canonical);
+    let engine = engine(NanMode::Canonical);
     let seen = inspect(&engine, &bytes).map_err(|problem| refuse(file)(problem.into()))?;
     let contract = match (&seen.interface, seen.supported) {
         (Some(interface), true) => interface.clone(),

@@ -8,6 +8,7 @@ mod detector;
 mod story;
 mod voting;
 
+use crate::cache::CodeCache;
 use crate::contract::Kind;
 use crate::engine::{CodeMode, NanMode, PluginEngine};
 use crate::fault::Fault;
@@ -26,13 +27,15 @@ pub struct CheckOptions {
     pub columns: Vec<String>,
     /// What it may use.
     pub limits: Limits,
+    /// Where compiled code is kept, if it is.
+    pub cache: Option<CodeCache>,
 }
 
 impl Default for CheckOptions {
     /// No settings, eight columns.
     fn default() -> Self {
         let columns = (0..8).map(|i| format!("column{i}")).collect();
-        Self { config: Config::new(), columns, limits: Limits::default() }
+        Self { config: Config::new(), columns, limits: Limits::default(), cache: None }
     }
 }
 
@@ -72,7 +75,10 @@ impl CheckReport {
 /// If the bytes are no component, which promises nothing.
 pub fn check(bytes: &[u8], options: &CheckOptions) -> Result<CheckReport, LoadError> {
     let mut report = CheckReport::default();
-    let load = |nan, code| Plugin::load(&PluginEngine::with_code(nan, code), bytes, None, options.limits);
+    let load = |nan, code| {
+        let engine = PluginEngine::with_code(nan, code).with_cache(options.cache.clone());
+        Plugin::load(&engine, bytes, None, options.limits)
+    };
     let plugin = load(NanMode::Canonical, CodeMode::Native);
     if let Err(error) = &plugin
         && error.is_no_component()
