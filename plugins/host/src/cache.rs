@@ -242,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = CodeCache::open(folder.path()).unwrap();
         let (key, path) = ([7; 32], folder.path().join("file"));
-        let code: Vec<u8> = (0..150).collect();
+        let code: Vec<u8> = (0..40).collect();
         cache.write(&path, &key, &code).unwrap();
         let whole = fs::read(&path).unwrap();
         let read = |bytes: &[u8]| {

@@ -5,7 +5,8 @@ use wasmtime::component::{Component, types::ComponentItem};
 
 use crate::contract::{Kind, PACKAGE, VERSION};
 use crate::engine::PluginEngine;
-use crate::plugin::{LoadError, compile, hex};
+use crate::limits::Limits;
+use crate::plugin::{About, LoadError, Plugin, compile, hex};
 
 /// Names of what a component takes and gives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,9 +15,11 @@ pub(crate) struct Surface {
     pub(crate) exports: Vec<String>,
 }
 
-/// What can be said of a file without running it.
+/// What can be said of a file by looking at it, and what it says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
+    /// What the plugin says of itself, or why it cannot be loaded.
+    pub about: Result<About, LoadError>,
     /// Bytes of the file.
     pub bytes: usize,
     /// SHA-256 of the file, in hexadecimal.
@@ -31,13 +34,14 @@ pub struct Inspection {
     pub exports: Vec<String>,
 }
 
-/// Looks at a component's outside.
+/// Looks at a component's outside, and asks it to describe itself.
 ///
 /// # Errors
 /// If the bytes are not a component.
 pub fn inspect(engine: &PluginEngine, bytes: &[u8]) -> Result<Inspection, LoadError> {
     let sha256 = Sha256::digest(bytes).into();
     let component = compile(engine, bytes, &sha256)?;
+    let plugin = Plugin::of(engine, &component, sha256, bytes.len(), Limits::default());
     let surface = surface(engine, &component);
     let interface = surface.exports.iter().find(|export| export.starts_with(&format!("{PACKAGE}/"))).cloned();
     let supported = interface.as_ref().is_some_and(|interface| {
@@ -45,6 +49,7 @@ pub fn inspect(engine: &PluginEngine, bytes: &[u8]) -> Result<Inspection, LoadEr
         Kind::ALL.iter().any(|kind| interface.starts_with(&format!("{PACKAGE}/{}@{line}.", kind.name())))
     });
     Ok(Inspection {
+        about: plugin.map(|plugin| plugin.about().clone()),
         bytes: bytes.len(),
         sha256: hex(&sha256),
         interface,

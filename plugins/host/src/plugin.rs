@@ -161,7 +161,7 @@ impl Plugin {
         Self::of(engine, &component, sha256, bytes.len(), limits)
     }
 
-    fn of(
+    pub(crate) fn of(
         engine: &PluginEngine,
         component: &Component,
         sha256: [u8; 32],

@@ -240,9 +240,8 @@ fn inspect_file(file: &Path) -> Result<Exit, RunnerError> {
         (None, _) => "none".to_owned(),
     };
     let imports = if seen.imports.is_empty() { "none".to_owned() } else { seen.imports.join(", ") };
-    let plugin = Plugin::load(&engine, &bytes, None, Default::default());
-    let name = match &plugin {
-        Ok(plugin) => format!("{} {}", plugin.about().name, plugin.about().version),
+    let name = match &seen.about {
+        Ok(about) => format!("{} {}", about.name, about.version),
         Err(problem) => format!("cannot be loaded: {problem}"),
     };
     let mut out = format!(
