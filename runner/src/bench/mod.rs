@@ -13,7 +13,7 @@ mod worlds;
 pub use campaigns::{CAMPAIGNS, Replicates};
 pub use figures::{BenchError, Figure, Figures, table};
 pub use kernels::{KERNELS, Kernel};
-pub use worlds::{Phases, WORLDS, World, phase_table};
+pub use worlds::{Phases, WORLDS, World, million, phase_table};
 
 use std::time::Duration;
 

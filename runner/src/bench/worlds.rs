@@ -39,10 +39,16 @@ pub const WORLDS: [World; 7] = [
     world("classic", CLASSIC, None, false),
     World { refresh: Some(4), ..world("classic, refresh", CLASSIC, Some((100, 20)), false) },
     world("production", include_str!("../../../scenarios/production.ron"), Some((200, 30)), true),
-    world("million, 1 thousand", MILLION, Some((1_000, 40)), false),
-    world("million, 10 thousand", MILLION, Some((10_000, 20)), true),
-    world("million, 100 thousand", MILLION, Some((100_000, 6)), false),
+    million("million, 1 thousand", 1_000, 40, false),
+    million("million, 10 thousand", 10_000, 20, true),
+    million("million, 100 thousand", 100_000, 6, false),
 ];
+
+/// The world of `million.ron` with so many agents and ticks.
+#[must_use]
+pub const fn million(name: &'static str, agents: u32, ticks: u32, threads: bool) -> World {
+    world(name, MILLION, Some((agents, ticks)), threads)
+}
 
 /// Time of each phase of a run, in the order in which they ran.
 #[derive(Clone, Debug, Default)]
