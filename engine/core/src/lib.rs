@@ -18,6 +18,7 @@
 
 mod alias;
 mod batch;
+pub mod calendar;
 mod digest;
 mod elementary;
 mod id;

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
+use phalanx_core::calendar::{date, days};
 use phalanx_core::{AgentId, Decision, Indicator, Outcome, SignatureId, Tick};
 use phalanx_ledger::merkle::leaf_hash;
 use phalanx_ledger::{Entry, LedgerReader};
@@ -76,7 +77,7 @@ impl Epoch {
         let seconds = i64::try_from(tick.0).unwrap_or(i64::MAX).saturating_mul(i64::from(self.tick_s));
         let at = self.start_s.saturating_add(seconds).clamp(0, LAST);
         let (day, second) = (at.div_euclid(86_400), at.rem_euclid(86_400));
-        let (year, month, day) = civil(day);
+        let (year, month, day) = date(day);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
     }
@@ -87,12 +88,12 @@ impl Epoch {
     /// What it should look like.
     pub fn parse_start(text: &str) -> Result<i64, String> {
         let wrong = || format!("`{text}` is no time; write 2026-01-01 or 2026-01-01T00:00:00Z, from 1970 on");
-        let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
+        let (day_of, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
         let numbers = |part: &str, by: char| -> Option<[i64; 3]> {
             let numbers: Option<Vec<i64>> = part.split(by).map(|n| n.parse().ok()).collect();
             numbers?.try_into().ok()
         };
-        let [year, month, day] = numbers(date, '-').ok_or_else(wrong)?;
+        let [year, month, day] = numbers(day_of, '-').ok_or_else(wrong)?;
         let time = time.strip_suffix('Z').ok_or_else(wrong)?;
         let [hour, minute, second] = numbers(time, ':').ok_or_else(wrong)?;
         let in_range = (1970..=9999).contains(&year)
@@ -101,35 +102,12 @@ impl Epoch {
             && (0..60).contains(&minute)
             && (0..60).contains(&second);
         let days = days(year, month, day);
-        if in_range && civil(days) == (year, month, day) {
+        if in_range && date(days) == (year, month, day) {
             Ok(days * 86_400 + hour * 3600 + minute * 60 + second)
         } else {
             Err(wrong())
         }
     }
-}
-
-/// Year, month and day of a day since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
-fn civil(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-/// The day since 1970-01-01, by the same source.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 /// Writes the bundle.
