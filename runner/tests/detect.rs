@@ -119,6 +119,66 @@ fn attacks_alone_are_scored_where_nothing_is_learned_from_labels() {
     assert!(said.stderr.contains("no value of y says that a row is benign"), "{}", said.stderr);
 }
 
+/// Flows of UDP as Zeek logs them, with labels, and as Suricata does.
+fn flows(count: u32, attacks: bool) -> (String, String) {
+    let mut zeek =
+        "#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\t\
+                    duration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\tlabel\n"
+            .to_owned();
+    let mut eve = String::new();
+    for i in 0..count {
+        let is_attack = attacks && i % 10 == 9;
+        let (second, port, host) = (i / 2, if is_attack { 9999 } else { 53 }, i % 5);
+        let (packets, bytes) = (1 + i % 3, (60 + i * 7 % 31) * if is_attack { 100 } else { 1 });
+        let label = if is_attack { "Malicious" } else { "Benign" };
+        zeek += &format!(
+            "{second}.5\t10.0.0.{host}\t40000\t192.0.2.1\t{port}\tudp\t0.25\t{packets}\t{bytes}\t1\t120\t{label}\n"
+        );
+        let (minute, second) = (second / 60, second % 60);
+        eve += &format!(
+            "{{\"timestamp\":\"1970-01-01T01:00:00.0+0000\",\"event_type\":\"flow\",\"src_ip\":\"10.0.0.{host}\",\
+             \"src_port\":40000,\"dest_ip\":\"192.0.2.1\",\"dest_port\":{port},\"proto\":\"UDP\",\"flow\":{{\
+             \"pkts_toserver\":{packets},\"pkts_toclient\":1,\"bytes_toserver\":{},\"bytes_toclient\":134,\
+             \"start\":\"1970-01-01T00:{minute:02}:{second:02}.500000+0000\",\
+             \"end\":\"1970-01-01T00:{minute:02}:{second:02}.750000+0000\"}}}}\n",
+            bytes + 14 * packets
+        );
+    }
+    (zeek, eve)
+}
+
+#[test]
+fn flows_are_scored_whatever_sensor_was_learned_from() {
+    let bench = Bench::new();
+    let ((zeek, eve), (labelled, _)) = (flows(200, false), flows(300, true));
+    let unclear = "9.5\t10.0.0.1\t40000\t192.0.2.1\t53\tudp\t0.25\t1\t60\t1\t120\tBackground\n";
+    bench.write("conn.log", labelled + unclear).write("train.log", zeek).write("eve.json", eve);
+    let score = |more: &[&str]| {
+        let said = bench.run(
+            &[&["detect", "score", "conn.log", "--json", "--detector", "isolation_forest"], more].concat(),
+        );
+        let mut document = json(&said.expect(0));
+        document["detectors"][0]
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| name == "roc_auc" || name == "average_precision");
+        document
+    };
+    let (of_zeek, of_eve) = (score(&["--train", "train.log"]), score(&["--train", "eve.json"]));
+    assert_eq!(of_zeek, of_eve);
+    assert_eq!(
+        (&of_eve["rows"], &of_eve["train_rows"], &of_eve["prevalence"]),
+        (&300.into(), &200.into(), &0.1.into())
+    );
+    assert!(of_eve["detectors"][0]["roc_auc"]["mean"].as_f64().unwrap() > 0.9, "{of_eve}");
+    let alone = bench.run(&["detect", "score", "conn.log", "--detector", "ecod", "--log1p"]).expect(0);
+    assert!(alone.stdout.contains("fitted to 135 benign rows"), "{}", alone.stdout);
+    assert!(alone.stderr.contains("conn.log: 1 flows are left out"), "{}", alone.stderr);
+    // An alert is no ground truth, and neither is nothing.
+    let said = bench.run(&["detect", "score", "eve.json"]).expect(2);
+    assert!(said.stderr.contains("unless it is what --train names"), "{}", said.stderr);
+}
+
 #[test]
 fn bench_measures_speed_alone() {
     let bench = Bench::new();
@@ -261,7 +321,15 @@ fn bad_input_is_exit_code_2_with_place_and_remedy() {
     check("rows.csv --label class", &["known to mean benign; there are ok, scan", "--benign VALUE"]);
     check("rows.csv --label class --benign no", &["rows.csv has 0 benign rows", "check --benign"]);
     check("rows.csv --map nsl", &["no map and no file called `nsl`; maps are", "nsl_kdd"]);
-    check("conn.log --label y", &["is Zeek TSV, which holds no rows of features"]);
+    check(
+        "conn.log --label y",
+        &["a log of flows, whose features and labels need no --label", "leave --label out"],
+    );
+    check("conn.log", &["conn.log:3: the header names no column", "a labelled log of flows"]);
+    check(
+        "rows.csv --label class --benign ok --train conn.log",
+        &["is Zeek TSV, which holds no rows of CSV"],
+    );
 }
 
 /// The folder of the data sets, or a loud note that the test proves nothing.

@@ -75,6 +75,7 @@ mod features;
 mod field;
 mod flow;
 mod flow_dataset;
+mod flow_rows;
 mod inspect;
 mod key;
 mod line;
@@ -104,6 +105,7 @@ pub use eve::EveEvents;
 pub use features::FlowEncoder;
 pub use flow::{Alert, FlowRecord, FlowState, Label, LabelClass, Name, TcpFlags, Volume};
 pub use flow_dataset::{FlowDataset, FlowLoadOptions, load_flows};
+pub use flow_rows::flow_rows;
 pub use inspect::{FeatureRange, InspectOptions, Inspection, Opened, Talker, inspect};
 pub use key::protocol_name;
 pub use map::{

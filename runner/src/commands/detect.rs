@@ -52,14 +52,14 @@ pub struct BenchArgs {
 /// Which detectors, and on what.
 #[derive(Debug, Args)]
 struct RowArgs {
-    /// npz with arrays X and y (0 is benign), or CSV, perhaps packed (gzip, zstd)
+    /// npz with arrays X and y (0 is benign), CSV, or a labelled log of flows (Zeek, Argus), perhaps packed (gzip, zstd)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Detectors, perhaps with parameters: ecod knn:neighbours=1,scaling=standard [default: all]; or rules:
     /// 'rules:src_bytes>1e6 & proto=tcp; dst_port=4444' (; between rules, & or | between clauses)
     #[arg(long, value_name = "NAME", num_args = 1..)]
     detector: Vec<NamedDetector>,
-    /// Fit to the benign rows of this file, and score all rows of FILE
+    /// Fit to the benign rows of this file, and score all rows of FILE; of flows, any sensor's log will do
     #[arg(long, value_name = "FILE", conflicts_with = "mode")]
     train: Option<PathBuf>,
     /// Which rows of FILE to fit to [default: unsup for npz, semi for CSV]
@@ -81,7 +81,7 @@ struct RowArgs {
     /// and cusum always do
     #[arg(long)]
     stream: bool,
-    /// Use sign(x) · ln(1 + |x|) of every number: for bytes, packets and rates
+    /// Use sign(x) · ln(1 + |x|) of every number: for bytes, packets and rates (features of flows have it)
     #[arg(long)]
     log1p: bool,
     /// Print one JSON document instead of a table
@@ -207,11 +207,16 @@ impl RowArgs {
         if !quiet {
             input.notes.iter().for_each(|note| complain(&format!("{}: {note}\n", self.file_name())));
         }
+        let log1p = self.log1p && !input.is_flows();
         if let Some(train) = &self.train {
-            return Ok(Split::between(&input.read_alike(train)?, &input, self.log1p)?);
+            let learnt = input.read_alike(train)?;
+            if !quiet {
+                learnt.notes.iter().for_each(|note| complain(&format!("{}: {note}\n", train.display())));
+            }
+            return Ok(Split::between(&learnt, &input, log1p)?);
         }
         let usual = if input.is_npz() { Mode::Unsupervised } else { Mode::SemiSupervised };
-        Ok(Split::within(&input, self.mode.unwrap_or(usual), self.log1p)?)
+        Ok(Split::within(&input, self.mode.unwrap_or(usual), log1p)?)
     }
 }
 

@@ -15,8 +15,8 @@ pub enum EvaluationError {
     /// The file, or the map of its columns, is wrong.
     #[error("{0}")]
     #[diagnostic(help(
-        "a file holds finite numbers and a label: npz with arrays X and y, or CSV with a header; --ignore COLUMN \
-         leaves a column of a CSV file out"
+        "a file holds finite numbers and a label: npz with arrays X and y, CSV with a header, or a labelled log of flows; \
+         --ignore COLUMN leaves a column of a CSV file out"
     ))]
     Capture(Box<CaptureError>),
     /// Neither a map that is shipped nor a file.
@@ -64,7 +64,10 @@ pub enum EvaluationError {
     },
     /// Rows without a truth.
     #[error("{} has no labels", .file.display())]
-    #[diagnostic(help("npz needs an array y with 0 for benign rows; a map needs a column of kind Label"))]
+    #[diagnostic(help(
+        "npz needs an array y with 0 for benign rows; a map needs a column of kind Label; a log of flows needs labels \
+         such as Malicious and Benign, unless it is what --train names"
+    ))]
     NoLabels {
         /// Which file.
         file: PathBuf,
@@ -126,11 +129,13 @@ pub enum EvaluationError {
         known: Vec<String>,
     },
     /// Options of CSV for a file that is none.
-    #[error("{} is an npz archive, whose arrays X and y need no {option}", .file.display())]
+    #[error("{} is {is} no {option}", .file.display())]
     #[diagnostic(help("leave {option} out"))]
-    NotForNpz {
+    OnlyForCsv {
         /// Which file.
         file: PathBuf,
+        /// What it is, up to the verb.
+        is: &'static str,
         /// The option.
         option: &'static str,
     },

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use phalanx_capture::{
-    CaptureError, CaptureMap, FileProblem, Format, Records, Transport, read_csv, read_npz,
+    CaptureError, CaptureMap, FileProblem, FlowReader, Format, LabelClass, ReadOptions, Records, Transport,
+    flow_rows, read_csv, read_npz,
 };
 
 use super::{EvaluationError, columns};
@@ -34,25 +35,41 @@ pub struct Input {
     pub records: Records,
     /// What a user should know of how they were read.
     pub notes: Vec<String>,
-    /// `None` for npz.
-    map: Option<CaptureMap>,
+    kind: Kind,
+}
+
+/// What a file is.
+#[derive(Clone, Debug)]
+enum Kind {
+    Npz,
+    Csv(Box<CaptureMap>),
+    Flows,
 }
 
 impl Input {
-    /// Reads npz, or CSV that may be packed.
+    /// Reads npz, or CSV or a log of flows that may be packed.
     ///
     /// # Errors
     /// If the file cannot be read, or has no labels.
     pub fn read(file: &Path, options: &InputOptions) -> Result<Self, EvaluationError> {
-        let mut input = if is_npz(file)? {
-            refuse_csv_options(file, options)?;
-            Self { file: file.to_owned(), records: read_npz(file)?, notes: Vec::new(), map: None }
-        } else {
-            let (map, notes) = match &options.map {
-                Some(name) => (named_map(name)?, Vec::new()),
-                None => columns::guess(file, options)?,
-            };
-            Self { file: file.to_owned(), records: read_csv(file, &map)?, notes, map: Some(map) }
+        let own = |records, notes, kind| Self { file: file.to_owned(), records, notes, kind };
+        let mut input = match Format::detect(Transport::open(file)?.head()) {
+            Some(Format::Npz) => {
+                refuse_csv_options(file, options, "an npz archive, whose arrays X and y need")?;
+                own(read_npz(file)?, Vec::new(), Kind::Npz)
+            }
+            Some(_) => {
+                refuse_csv_options(file, options, "a log of flows, whose features and labels need")?;
+                let (records, notes) = read_flows(file)?;
+                own(records, notes, Kind::Flows)
+            }
+            None => {
+                let (map, notes) = match &options.map {
+                    Some(name) => (named_map(name)?, Vec::new()),
+                    None => columns::guess(file, options)?,
+                };
+                own(read_csv(file, &map)?, notes, Kind::Csv(Box::new(map)))
+            }
         };
         if input.records.label(0).is_none() {
             return Err(EvaluationError::NoLabels { file: file.to_owned() });
@@ -77,9 +94,15 @@ impl Input {
     /// # Errors
     /// If the file cannot be read, or has other columns.
     pub fn read_alike(&self, file: &Path) -> Result<Self, EvaluationError> {
-        let records = match &self.map {
-            Some(map) if !is_npz(file)? => read_csv(file, map)?,
-            _ => read_npz(file)?,
+        let format = Format::detect(Transport::open(file)?.head());
+        let (records, notes) = match (&self.kind, format) {
+            (_, Some(Format::Npz)) | (Kind::Npz, _) => (read_npz(file)?, Vec::new()),
+            (Kind::Csv(map), None) => (read_csv(file, map)?, Vec::new()),
+            (Kind::Flows, _) => read_flows(file)?,
+            (Kind::Csv(_), Some(other)) => {
+                let problem = FileProblem::OtherFormat { found: other.name(), wanted: "rows of CSV" };
+                return Err(CaptureError::File { file: file.to_owned(), problem }.into());
+            }
         };
         let names = |records: &Records| {
             let numeric = records.numeric().iter().map(|feature| feature.name.clone());
@@ -94,13 +117,19 @@ impl Input {
                 actual: actual.len(),
             });
         }
-        Ok(Self { file: file.to_owned(), records, notes: Vec::new(), map: self.map.clone() })
+        Ok(Self { file: file.to_owned(), records, notes, kind: self.kind.clone() })
     }
 
     /// Whether the file is npz.
     #[must_use]
     pub fn is_npz(&self) -> bool {
-        self.map.is_none()
+        matches!(self.kind, Kind::Npz)
+    }
+
+    /// Whether the file is a log of flows, whose features are logarithms already.
+    #[must_use]
+    pub fn is_flows(&self) -> bool {
+        matches!(self.kind, Kind::Flows)
     }
 
     /// Positions of the benign rows, ascending.
@@ -110,19 +139,23 @@ impl Input {
     }
 }
 
-/// By the first bytes. Formats of flows are refused, since they hold no rows of features.
-fn is_npz(file: &Path) -> Result<bool, EvaluationError> {
-    match Format::detect(Transport::open(file)?.head()) {
-        Some(Format::Npz) => Ok(true),
-        None => Ok(false),
-        Some(other) => {
-            let problem = FileProblem::OtherFormat { found: other.name(), wanted: "rows of features" };
-            Err(CaptureError::File { file: file.to_owned(), problem }.into())
-        }
+/// The features of flows, without those whose label is no ground truth.
+fn read_flows(file: &Path) -> Result<(Records, Vec<String>), EvaluationError> {
+    let (mut flows, _) = FlowReader::open(file, &ReadOptions::default())?.read_all()?;
+    let all = flows.len();
+    flows.retain(|flow| {
+        let class = flow.label.as_ref().map(|label| label.class);
+        !matches!(class, Some(LabelClass::Background | LabelClass::Unknown))
+    });
+    let left_out = all - flows.len();
+    if flows.is_empty() {
+        return Err(EvaluationError::NoLabels { file: file.to_owned() });
     }
+    let note = || format!("{left_out} flows are left out, whose label is no ground truth");
+    Ok((flow_rows(&flows), (left_out > 0).then(note).into_iter().collect()))
 }
 
-fn refuse_csv_options(file: &Path, options: &InputOptions) -> Result<(), EvaluationError> {
+fn refuse_csv_options(file: &Path, options: &InputOptions, is: &'static str) -> Result<(), EvaluationError> {
     let given = [
         ("--label", options.label.is_some()),
         ("--benign", !options.benign.is_empty()),
@@ -130,7 +163,7 @@ fn refuse_csv_options(file: &Path, options: &InputOptions) -> Result<(), Evaluat
         ("--map", options.map.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(EvaluationError::NotForNpz { file: file.to_owned(), option }),
+        Some((option, _)) => Err(EvaluationError::OnlyForCsv { file: file.to_owned(), is, option }),
         None => Ok(()),
     }
 }
