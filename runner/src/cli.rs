@@ -159,7 +159,7 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => replay::diff(args),
         Command::Bisect(args) => bisect::bisect(args),
         Command::Report(args) => report::report(args),
-        Command::Swarm(args) => swarm::swarm(args),
+        Command::Swarm(args) => swarm::swarm(args, cli.log.quiet),
         Command::Scenario(command) => scenario::scenario(command),
         Command::Capture(command) => capture::capture(command, cli.log.quiet),
         Command::Detect(command) => detect::detect(command, cli.log.quiet),

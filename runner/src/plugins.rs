@@ -97,9 +97,21 @@ pub fn config(settings: &BTreeMap<String, Setting>) -> Config {
 /// # Errors
 /// If a file is missing, is not the pinned one, or is no plugin of the kind that is needed.
 pub fn load(scenario: &Scenario, seed: u64) -> Result<Plugins, RunnerError> {
+    load_by(scenario, seed, read)
+}
+
+/// As [`load`], with `read` for what is at a path.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_by(
+    scenario: &Scenario,
+    seed: u64,
+    read: impl Fn(&Path) -> Result<Vec<u8>, PluginProblem>,
+) -> Result<Plugins, RunnerError> {
     let mut plugins = Plugins::default();
     if let Detector::Plugin(words) = &scenario.detector {
-        let factory = open(words)
+        let factory = open(words, &read)
             .and_then(|plugin| {
                 Ok(PluginFactory::new(plugin, config(&words.config), isolation(words), breaker(words))?)
             })
@@ -111,7 +123,7 @@ pub fn load(scenario: &Scenario, seed: u64) -> Result<Plugins, RunnerError> {
             RuleFault::Abstain | RuleFault::Abort => Fallback::Open,
             RuleFault::Rule => Fallback::Native(scenario.consensus.rule.clone()),
         };
-        let rule = open(words)
+        let rule = open(words, &read)
             .and_then(|plugin| {
                 let (isolation, breaker) = (isolation(words), breaker(words));
                 let rule =
@@ -157,7 +169,10 @@ type Key = (PathBuf, [u8; 32], bool, [u32; 3]);
 /// Compiled plugins of this process: runs of a batch share them.
 static LOADED: Mutex<BTreeMap<Key, Plugin>> = Mutex::new(BTreeMap::new());
 
-fn open<F: Default>(words: &scenario::Plugin<F>) -> Result<Plugin, PluginProblem> {
+fn open<F: Default>(
+    words: &scenario::Plugin<F>,
+    read: impl Fn(&Path) -> Result<Vec<u8>, PluginProblem>,
+) -> Result<Plugin, PluginProblem> {
     let pinned = words.pinned().expect("the scenario was checked");
     let limits = words.limits;
     let numbers = [limits.memory_mib.get(), limits.call_fuel.get(), limits.row_fuel.get()];

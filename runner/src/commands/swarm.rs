@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::error::RunnerError;
@@ -35,6 +36,9 @@ pub struct SwarmArgs {
     seeds_file: Option<PathBuf>,
 }
 
+/// First line of the file of seeds.
+const HEADING: &str = "# Cases of `runner swarm` that failed once.\n";
+
 fn budget(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix('m') {
         Some(minutes) => (minutes, 60.0),
@@ -43,14 +47,15 @@ fn budget(text: &str) -> Result<Duration, String> {
     let seconds = number.trim().parse::<f64>().ok().map(|n| n * unit);
     seconds
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
-        .ok_or_else(|| "expected a time such as 60s or 5m".to_owned())
+        .filter(|budget| !budget.is_zero())
+        .ok_or_else(|| "expected a time above 0, such as 60s or 5m".to_owned())
 }
 
 /// Checks random scenarios until the budget is spent.
 ///
 /// # Errors
 /// If the file of seeds cannot be used. A broken invariant is reported, and exit code 4.
-pub fn swarm(args: &SwarmArgs) -> Result<Exit, RunnerError> {
+pub fn swarm(args: &SwarmArgs, quiet: bool) -> Result<Exit, RunnerError> {
     if let Some(case) = args.case {
         if args.show {
             print(&ron(&scenario(case)))?;
@@ -77,29 +82,38 @@ pub fn swarm(args: &SwarmArgs) -> Result<Exit, RunnerError> {
                 .collect::<Result<Vec<u64>, _>>()
                 .map_err(|error| RunnerError::BadFolder { path: file.clone(), problem: error.to_string() })?
         }
-        _ => Vec::new(),
+        Some(file) => {
+            // A failure that cannot be written down at the end would have to be found once more.
+            write_whole(file, HEADING)?;
+            Vec::new()
+        }
+        None => Vec::new(),
     };
     let start = Instant::now();
     let (mut cases, mut failed) = (0u64, 0u64);
+    let bar = bar(args.budget, quiet);
     let before = known.clone();
     for case in before.iter().copied().chain(args.seed..) {
         if start.elapsed() >= args.budget || INTERRUPTED.load(Ordering::Relaxed) {
             break;
         }
         cases += 1;
+        bar.set_position(start.elapsed().as_secs());
+        bar.set_message(format!("{cases} cases, {failed} failed"));
         if let Err(failure) = check(case) {
             failed += 1;
-            describe(&failure)?;
+            bar.suspend(|| describe(&failure))?;
             if !known.contains(&case) {
                 known.push(case);
             }
         }
     }
+    bar.finish_and_clear();
     if let Some(file) = &args.seeds_file
         && known != before
     {
         let text: String = known.iter().map(|case| format!("{case}\n")).collect();
-        write_whole(file, &("# Cases of `runner swarm` that failed once.\n".to_owned() + &text))?;
+        write_whole(file, &(HEADING.to_owned() + &text))?;
     }
     print(&format!("{cases} cases in {:.0} s, {failed} failed\n", start.elapsed().as_secs_f64()))?;
     Ok(match failed {
@@ -107,6 +121,16 @@ pub fn swarm(args: &SwarmArgs) -> Result<Exit, RunnerError> {
         0 => Exit::Ok,
         _ => Exit::Mismatch,
     })
+}
+
+/// Drawn on a terminal only.
+fn bar(budget: Duration, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("swarm {bar:32} {pos}/{len} s · {msg}");
+    let style = style.expect("the template is valid").progress_chars("━╸─");
+    ProgressBar::new(budget.as_secs()).with_style(style)
 }
 
 fn describe(failure: &Failure) -> Result<(), RunnerError> {

@@ -1,45 +1,59 @@
 //! A random scenario, drawn along the schema of scenario files, so that a new option takes part by being there.
 
-use phalanx_sim::scenario::{Positive, Scenario, Traffic};
-use serde_json::{Map, Value};
+use std::sync::OnceLock;
 
+use phalanx_sim::scenario::{Positive, Scenario, Traffic};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::plugins;
 use crate::scenario::schema;
 
 /// Blocks that say nothing about a run, or name files.
-const LEFT_OUT: [&str; 8] = ["extends", "agents", "ticks", "seed", "study", "studies", "record", "plugins"];
-/// Variants that name files.
-const NEED_FILES: [&str; 2] = ["Capture", "Plugin"];
+const LEFT_OUT: [&str; 7] = ["extends", "agents", "ticks", "seed", "study", "studies", "record"];
+/// Variants that name files. Plugins do too, but the program carries some.
+const NEED_FILES: [&str; 1] = ["Capture"];
 const AGENTS_MAX: u64 = 24;
 const TICKS_MAX: u64 = 16;
 /// The largest whole number drawn for an option.
 const WHOLE_MAX: u64 = 12;
 /// The deepest nesting of blocks.
-const DEPTH_MAX: u32 = 8;
+const DEPTH_MAX: u32 = 14;
 
-/// The scenario of a case. Draws that contradict themselves are drawn again.
+/// How often something is drawn anew that contradicts what was drawn before.
+const TRIES: u32 = 12;
+
+/// The scenario of a case. It grows option by option, so that those with many conditions are not rare: what contradicts
+/// the rest is drawn again, not all of it.
+///
+/// # Panics
+/// Never: a scenario of three numbers is valid, and it only grows while it stays so.
 #[must_use]
 pub fn scenario(case: u64) -> Scenario {
-    let schema = schema();
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    let root = SCHEMA.get_or_init(schema);
     let mut draws = Draws::new(case);
-    let fields = schema["properties"].as_object().expect("a scenario is a block");
-    loop {
-        let mut drawn = Map::new();
-        for (name, field) in fields {
-            // Half of the options stay at their defaults, so that the others meet in ever new company.
-            if !LEFT_OUT.contains(&name.as_str()) && draws.below(2) == 0 {
-                let value = draws.value(field, &schema, 0);
-                drawn.extend(value.map(|v| (name.clone(), v)));
-            }
-        }
-        drawn.insert("agents".to_owned(), (1 + draws.below(AGENTS_MAX)).into());
-        drawn.insert("ticks".to_owned(), (1 + draws.below(TICKS_MAX)).into());
-        drawn.insert("seed".to_owned(), draws.word().into());
-        let Ok(mut scenario) = serde_json::from_value::<Scenario>(Value::Object(drawn)) else { continue };
-        bound(&mut scenario);
-        if scenario.check().is_ok() {
-            return scenario;
+    let mut tree = json!({
+        "agents": 1 + draws.below(AGENTS_MAX),
+        "ticks": 1 + draws.below(TICKS_MAX),
+        "seed": draws.word(),
+    });
+    let fields = root["properties"].as_object().expect("a scenario is a block");
+    for (name, field) in fields.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str())) {
+        // Half of the options stay at their defaults, so that the others meet in ever new company.
+        if draws.below(2) == 0 {
+            draws.grow(&mut tree, "", name, field, root);
         }
     }
+    valid(&tree).expect("it was after every step")
+}
+
+/// The scenario, if it is one.
+fn valid(tree: &Value) -> Option<Scenario> {
+    let mut scenario: Scenario = Scenario::deserialize(tree).ok()?;
+    bound(&mut scenario);
+    plugins::pin(&mut scenario);
+    scenario.check().is_ok().then_some(scenario)
 }
 
 /// Keeps a case short: what is drawn freely may ask for much work.
@@ -73,6 +87,48 @@ impl Draws {
 
     fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.word()) * u128::from(n)) >> 64) as u64
+    }
+
+    /// Adds a field to the block at `parent`: a block field by field, a list element by element.
+    fn grow(&mut self, tree: &mut Value, parent: &str, name: &str, schema: &Value, root: &Value) {
+        let schema = target(schema, root);
+        let inside = format!("{parent}/{name}");
+        // A block whose fields only make sense together is drawn as a whole.
+        let whole = schema.get("oneOf").is_some() || schema.get("required").is_some();
+        let fields = schema["properties"].as_object().filter(|_| !whole);
+        if let Some(fields) = fields {
+            self.settle(tree, |tree, _| put(tree, parent, name, json!({})));
+            // Twice, since a field may need one that comes after it.
+            for chances in [2, 4] {
+                for (field, schema) in fields {
+                    if tree.pointer(&format!("{inside}/{field}")).is_none() && self.below(chances) == 0 {
+                        self.grow(tree, &inside, field, schema, root);
+                    }
+                }
+            }
+        } else if schema["type"] == "array" && schema.get("prefixItems").is_none() {
+            self.settle(tree, |tree, _| put(tree, parent, name, json!([])));
+            for _ in 0..self.below(4) {
+                self.settle(tree, |tree, draws| {
+                    let list = tree.pointer_mut(&inside)?.as_array_mut()?;
+                    list.push(draws.value(&schema["items"], root, 0)?);
+                    Some(())
+                });
+            }
+        } else {
+            self.settle(tree, |tree, draws| put(tree, parent, name, draws.value(schema, root, 0)?));
+        }
+    }
+
+    /// Changes the scenario so that it stays valid, if a few tries find how.
+    fn settle(&mut self, tree: &mut Value, change: impl Fn(&mut Value, &mut Self) -> Option<()>) {
+        for _ in 0..TRIES {
+            let mut changed = tree.clone();
+            if change(&mut changed, self).is_some() && valid(&changed).is_some() {
+                *tree = changed;
+                return;
+            }
+        }
     }
 
     /// A value that fits a schema, or none where only a file would do.
@@ -137,7 +193,10 @@ impl Draws {
         let mut fields = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let must = required.contains(&name.as_str());
-            if must || self.below(2) == 0 {
+            if must && name == "path" {
+                // Which plugin it is, is decided later.
+                fields.insert(name.clone(), "".into());
+            } else if must || self.below(2) == 0 {
                 match self.value(field, root, depth + 1) {
                     Some(value) => {
                         fields.insert(name.clone(), value);
@@ -163,6 +222,17 @@ impl Draws {
     }
 }
 
+/// The schema that is meant, if this one only names it.
+fn target<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
+    let named = schema["$ref"].as_str().and_then(|name| root.pointer(name.trim_start_matches('#')));
+    named.unwrap_or(schema)
+}
+
+fn put(tree: &mut Value, parent: &str, name: &str, value: Value) -> Option<()> {
+    tree.pointer_mut(parent)?.as_object_mut()?.insert(name.to_owned(), value);
+    Some(())
+}
+
 /// Whether a variant is one that names a file.
 fn needs_file(variant: &Value) -> bool {
     let names = variant["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
@@ -172,11 +242,12 @@ fn needs_file(variant: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use phalanx_sim::scenario::{Detector, Signing};
 
     #[test]
     fn cases_are_many_and_repeat() {
         assert_eq!(scenario(5), scenario(5));
-        let cases: Vec<Scenario> = (0..60).map(scenario).collect();
+        let cases: Vec<Scenario> = (0..150).map(scenario).collect();
         let different = |of: fn(&Scenario) -> String| {
             let mut seen: Vec<String> = cases.iter().map(of).collect();
             seen.sort();
@@ -185,8 +256,17 @@ mod tests {
         };
         assert!(different(|s| format!("{:?}", std::mem::discriminant(&s.detector))) > 5, "detectors vary");
         assert!(different(|s| format!("{:?}", s.consensus)) > 10, "so does how agents decide");
-        assert!(
-            cases.iter().any(|s| !s.adversaries.is_empty()) && cases.iter().any(|s| !s.campaigns.is_empty())
-        );
+        for (what, drawn) in [
+            ("liars", cases.iter().any(|s| !s.adversaries.is_empty())),
+            ("campaigns", cases.iter().any(|s| !s.campaigns.is_empty())),
+            ("a detector that is a plugin", cases.iter().any(|s| matches!(s.detector, Detector::Plugin(_)))),
+            ("a voting rule that is a plugin", cases.iter().any(|s| s.consensus.plugin.is_some())),
+            ("signatures", cases.iter().any(|s| s.ledger.signing == Signing::Ed25519)),
+            ("checkpoints in the ledger", cases.iter().any(|s| s.ledger.checkpoint_ticks > 0)),
+            ("churn", cases.iter().any(|s| s.network.churn.is_some())),
+            ("partitions", cases.iter().any(|s| !s.network.partitions.is_empty())),
+        ] {
+            assert!(drawn, "{what} is never drawn");
+        }
     }
 }

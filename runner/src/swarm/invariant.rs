@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use phalanx_core::{Outcome, SignatureId, Tick};
+use phalanx_core::{SignatureId, Tick};
 use phalanx_ledger::{Ledger, LedgerKey, MemoryStore, verify};
-use phalanx_sim::scenario::{Scenario, Signing};
-use phalanx_sim::{Simulation, TickRecord, TrafficInput};
+use phalanx_sim::scenario::{AdversaryKind, Scenario, Signing};
+use phalanx_sim::{Pool, Simulation, TickRecord, TrafficInput};
 use thiserror::Error;
 
+use super::plugins;
 use crate::entries::Additions;
 
 /// An invariant that does not hold.
@@ -31,10 +32,14 @@ pub enum Broken {
         saved: u64,
     },
     /// Another number of threads, or a resumption, writes other entries.
-    #[error("tick {tick}: 1 and 2 threads, or a resumed run, write different entries")]
+    #[error("tick {tick}: {} gives other entries: {difference}", whose(*tick, *saved))]
     Entries {
         /// Where they part.
         tick: u64,
+        /// The tick before which it was saved.
+        saved: u64,
+        /// The first entry that differs.
+        difference: String,
     },
     /// A decision on what nobody reported, or a second decision.
     #[error("tick {tick}: a decision on {signature:?}, which is not open")]
@@ -92,12 +97,15 @@ pub enum Broken {
     Refused(String),
 }
 
-/// Runs a scenario with one and two threads and checks both. Halfway, the second is saved, and another goes on in its
-/// place.
+/// Runs a scenario with one and two threads and checks both. Before some tick, the second is saved, and another goes on
+/// in its place.
 pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
+    let refused = |error: &dyn std::fmt::Display| Broken::Refused(error.to_string());
     let build = |threads| {
-        Simulation::new(scenario, TrafficInput::Generated, threads)
-            .map_err(|e| Broken::Refused(e.to_string()))
+        let pool = Pool::new(threads).map_err(|error| refused(&error))?;
+        let plugins = plugins::load(scenario).map_err(|error| refused(&error))?;
+        Simulation::with_plugins(&pool, scenario, TrafficInput::Generated, plugins)
+            .map_err(|error| refused(&error))
     };
     let (mut one, mut two) = (build(1)?, build(2)?);
     let ledger_error = |error: &dyn std::fmt::Display| Broken::Ledger(error.to_string());
@@ -109,7 +117,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
     }
     let mut open = BTreeSet::new();
     let ticks = u64::from(scenario.ticks.get());
-    let saved = ticks / 2;
+    let saved = scenario.seed % ticks;
     for tick in 0..ticks {
         if tick == saved {
             let bytes = two.save();
@@ -127,8 +135,10 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
         let additions = Additions::of(scenario, &mut one, &record);
         additions.append(Tick(tick), &mut ledger).map_err(|error| ledger_error(&error))?;
         // What the threads and the resumption leave behind is compared too where the scenario writes it down.
-        if Additions::of(scenario, &mut two, &other).entries != additions.entries {
-            return Err(Broken::Entries { tick });
+        let others = Additions::of(scenario, &mut two, &other);
+        if others.entries != additions.entries {
+            let difference = difference(&additions.entries, &others.entries);
+            return Err(Broken::Entries { tick, saved, difference });
         }
         one.witness(ledger.root());
         two.witness(ledger.root());
@@ -140,6 +150,23 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Broken> {
     figures(scenario, &one)
 }
 
+/// What may make two runs differ at a tick.
+fn whose(tick: u64, saved: u64) -> String {
+    if tick < saved {
+        "another number of threads".to_owned()
+    } else {
+        format!("a run resumed at tick {saved}")
+    }
+}
+
+/// The first entry that differs, as both have it.
+fn difference<T: std::fmt::Debug + PartialEq>(one: &[T], two: &[T]) -> String {
+    let at = (0..one.len().max(two.len())).find(|i| one.get(*i) != two.get(*i)).unwrap_or_default();
+    let [one, two] =
+        [one, two].map(|entries| entries.get(at).map_or("nothing".to_owned(), |e| format!("{e:?}")));
+    format!("{one} became {two}")
+}
+
 fn decisions(record: &TickRecord, open: &mut BTreeSet<SignatureId>) -> Result<(), Broken> {
     let tick = record.tick.0;
     open.extend(record.reported.iter().map(|signature| signature.id));
@@ -149,11 +176,20 @@ fn decisions(record: &TickRecord, open: &mut BTreeSet<SignatureId>) -> Result<()
         }
         let votes = u64::from(decision.yes) + u64::from(decision.no);
         let eligible = u64::from(decision.eligible);
-        if votes > eligible && decision.outcome != Outcome::Undecided {
+        if votes > eligible {
             return Err(Broken::Votes { tick, votes, eligible });
         }
     }
     Ok(())
+}
+
+/// Whether nothing in a scenario may keep a message from whom it is for.
+fn loses_nothing(scenario: &Scenario) -> bool {
+    let network = &scenario.network;
+    let links = network.loss.get() == 0.0 && network.bursts.is_none() && network.partitions.is_empty();
+    let presence = network.churn.is_none() && network.crashes.is_empty();
+    let liars = scenario.adversaries.iter().all(|a| !matches!(a.kind, AdversaryKind::Eclipse { .. }));
+    !network.enabled || (links && presence && liars)
 }
 
 fn figures(scenario: &Scenario, simulation: &Simulation) -> Result<(), Broken> {
@@ -162,7 +198,7 @@ fn figures(scenario: &Scenario, simulation: &Simulation) -> Result<(), Broken> {
     if network.lost > network.messages {
         return Err(Broken::Lost { lost: network.lost, sent: network.messages });
     }
-    if !scenario.network.enabled && network.lost > 0 {
+    if loses_nothing(scenario) && network.lost > 0 {
         return Err(Broken::LostWithoutFault { lost: network.lost });
     }
     let s = &summary.signatures;

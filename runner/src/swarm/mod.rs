@@ -2,6 +2,7 @@
 
 mod draw;
 mod invariant;
+mod plugins;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
