@@ -209,6 +209,15 @@ pub enum RunnerError {
         /// The most alike that exists.
         nearest: Option<String>,
     },
+    /// No goldens at all.
+    #[error("there are no goldens in {}", .folder.display())]
+    #[diagnostic(help(
+        "make the first with `runner golden bless SCENARIO.ron`, or name their folder with --dir"
+    ))]
+    NoGoldens {
+        /// Where they are looked for.
+        folder: PathBuf,
+    },
     /// A golden that is no golden.
     #[error("golden {}: {reason}", .path.display())]
     #[diagnostic(help("restore it from version control, or bless it anew"))]
@@ -332,6 +341,7 @@ impl RunnerError {
             | Self::ManyLedgers { .. }
             | Self::LedgerFile { .. }
             | Self::NoGolden { .. }
+            | Self::NoGoldens { .. }
             | Self::BadGolden { .. }
             | Self::Evaluation(_)
             | Self::Plugin { .. }

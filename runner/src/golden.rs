@@ -152,6 +152,14 @@ impl fmt::Display for Moved {
             |value: &Option<Value>| value.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
         write!(f, "{}: {} → {}", self.path, shown(&self.from), shown(&self.to))?;
         // No tolerance: whatever moved is shown, with how far, so that a rounding is told from a change of behaviour.
+        let whole = |value: &Option<Value>| value.as_ref().and_then(Value::as_i64);
+        if let Some((from, to)) = whole(&self.from).zip(whole(&self.to)) {
+            let share = (to as f64 / from as f64 - 1.0) * 100.0;
+            return match from {
+                0 => write!(f, "  (by {to:+})"),
+                _ => write!(f, "  (by {:+}, {share:+.2} %)", to - from),
+            };
+        }
         let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64);
         match number(&self.from).zip(number(&self.to)) {
             Some((from, to)) if from != 0.0 => {
@@ -258,10 +266,7 @@ mod tests {
         let difference = before.compare(&after);
         assert_eq!(difference.first_tick, Some(1));
         let moved: Vec<String> = difference.moved.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            moved,
-            ["a.b: 1 → 2  (by +1.000e0, +100.00 %)", "gone: 2.5 → absent", "new: absent → true"]
-        );
+        assert_eq!(moved, ["a.b: 1 → 2  (by +1, +100.00 %)", "gone: 2.5 → absent", "new: absent → true"]);
         assert!(before.compare(&before).is_none());
     }
 }

@@ -140,6 +140,13 @@ impl Manifest {
         self.host.checkpoint_every
     }
 
+    /// The engine that wrote it: version and, if it is known, commit.
+    #[must_use]
+    pub fn engine_text(&self) -> String {
+        let commit = self.engine.commit.as_deref().map(|c| format!(", commit {}", &c[..c.len().min(12)]));
+        format!("version {}{}", self.engine.version, commit.unwrap_or_default())
+    }
+
     /// Reads the manifest of an output folder.
     ///
     /// # Errors

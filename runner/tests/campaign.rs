@@ -458,6 +458,14 @@ fn two_runs_are_bisected() {
     bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
     let said = bench.run(&["bisect", "a", "a", "--run", "2"]).expect(0);
     assert!(said.stdout.contains("the recordings are the same"), "{}", said.stdout);
+    let said = bench.run(&["bisect", "a", "small.ron", "--seed-a", "3"]).expect(2);
+    assert!(said.stderr.contains("no field and no seed can be set"), "{}", said.stderr);
+    // As if another version had recorded it.
+    let manifest = bench.read("a/manifest.json");
+    bench.write("a/manifest.json", manifest.replacen("\"start\": 2", "\"start\": 3", 1));
+    let said = bench.run(&["bisect", "a", "a"]).expect(4);
+    let expected = "B: from tick 0 on, this build does not compute what version 0.1.0";
+    assert!(said.stdout.contains(expected) && said.stdout.contains("the same for both"), "{}", said.stdout);
 }
 
 #[test]

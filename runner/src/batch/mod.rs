@@ -9,6 +9,8 @@ pub(crate) mod checkpoint;
 mod failure;
 pub mod journal;
 pub mod results;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::BTreeMap;

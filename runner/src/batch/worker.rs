@@ -194,6 +194,8 @@ fn drive(
     };
     job.drive_on(simulation, chain, timeout, |passed| match passed {
         Passed::Tick(tick) => {
+            #[cfg(test)]
+            super::tests::trip(&shared.folder, run.run_id, tick.tick.0);
             if kept.series {
                 rows.push(run.run_id, tick)?;
             }

@@ -89,7 +89,7 @@ fn check(args: &GoldenCheckArgs) -> Result<Exit, RunnerError> {
     let CommonArgs { dir, threads: asked, .. } = &args.common;
     let names = chosen(dir, &args.scenarios)?;
     if names.is_empty() {
-        return Err(RunnerError::NoGolden { name: "*".to_owned(), folder: dir.clone(), nearest: None });
+        return Err(RunnerError::NoGoldens { folder: dir.clone() });
     }
     let mut exit = Exit::Ok;
     for name in names {
@@ -111,6 +111,7 @@ fn check(args: &GoldenCheckArgs) -> Result<Exit, RunnerError> {
             }
             // A golden that cannot be compared is no reason to leave the others unchecked.
             Err(error) => {
+                print(&format!("FAILED  {name}\n"))?;
                 complain(&render(&error));
                 exit = if exit == Exit::Ok { error.exit() } else { exit };
             }
@@ -139,6 +140,9 @@ fn bless(args: &BlessArgs) -> Result<Exit, RunnerError> {
         return Err(RunnerError::DirtyEngine { changed });
     }
     let scenarios = if scenarios.is_empty() { names(&common.dir)? } else { scenarios.clone() };
+    if scenarios.is_empty() {
+        return Err(RunnerError::NoGoldens { folder: common.dir.clone() });
+    }
     for scenario in &scenarios {
         let (name, file, set) = if Path::new(scenario).is_file() {
             let stem = Path::new(scenario).file_stem().unwrap_or(OsStr::new("scenario")).to_string_lossy();

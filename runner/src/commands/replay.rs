@@ -130,6 +130,11 @@ impl Recorded {
         Ok(Self { manifest, campaign, journal, numbering })
     }
 
+    /// What recorded it: version and commit.
+    pub(super) fn recorded_by(&self) -> String {
+        self.manifest.engine_text()
+    }
+
     /// The run of that number, if it was planned here.
     pub(super) fn planned(&self, dir: &Path, run: u32) -> Result<PlannedRun, RunnerError> {
         if run < self.numbering.len() {
