@@ -102,7 +102,8 @@ pub enum EmptyNumber {
     /// The file is refused.
     #[default]
     Error,
-    /// It is 0: for data sets that leave counts empty where they do not apply.
+    /// It is 0: for data sets that leave counts empty where they do not apply. A row of empty fields alone is left out
+    /// and counted.
     Zero,
 }
 

@@ -129,8 +129,13 @@ impl<'a> CsvReader<'a> {
             let file = self.lines.file().to_owned();
             return Err(CaptureError::File { file, problem: FileProblem::Empty });
         }
-        if records.dropped > 0 {
-            self.tally.left_out.insert("rows with numbers that are not finite".to_owned(), records.dropped);
+        for (kind, count) in [
+            ("rows with numbers that are not finite", records.dropped),
+            ("rows of empty fields", records.blank),
+        ] {
+            if count > 0 {
+                self.tally.left_out.insert(kind.to_owned(), count);
+            }
         }
         Ok(records)
     }
@@ -330,6 +335,11 @@ impl<'a> Parser<'a> {
             return Err(lines.fail(problem));
         }
         if std::mem::take(header_due) {
+            return Ok(true);
+        }
+        // Spreadsheets save what they once held; zeros and a label of no name would be a row of nothing.
+        if map.empty == EmptyNumber::Zero && fields.iter().all(|field| bytes(line, field).is_empty()) {
+            self.records.blank += 1;
             return Ok(true);
         }
         match self.row(line, fields) {

@@ -21,6 +21,7 @@ pub struct Records {
     pub(crate) keys: Vec<FlowKey>,
     pub(crate) dropped: u64,
     pub(crate) clipped: u64,
+    pub(crate) blank: u64,
 }
 
 impl Records {

@@ -132,6 +132,53 @@ fn the_raw_form_of_unsw_nb15() {
     assert_eq!((fuzz.port, fuzz.protocol), (Some(11), None));
 }
 
+/// CICIDS2017 in its longer form, with the ends of flows and rows of nothing but commas.
+#[test]
+fn the_form_of_cicids2017_with_addresses() {
+    let map = CaptureMap::builtin("cicids2017").unwrap();
+    let names: Vec<&str> = map
+        .columns
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| *name != "Fwd Header Length.1")
+        .collect();
+    assert_eq!(names.len(), 85);
+    let row = |source: &str, label: &str| {
+        let field = |name: &&str| match *name {
+            "Flow ID" => "192.168.10.50-172.16.0.1-80-36180-6".to_owned(),
+            "Source IP" => source.to_owned(),
+            "Destination Port" => "80".to_owned(),
+            "Protocol" => "6".to_owned(),
+            "Timestamp" => "6/7/2017 9:15".to_owned(),
+            "Flow Bytes/s" => "Infinity".to_owned(),
+            "Label" => label.to_owned(),
+            _ => "3".to_owned(),
+        };
+        names.iter().map(field).collect::<Vec<_>>().join(",") + "\n"
+    };
+    let blank = ",".repeat(84) + "\r\n";
+    let mut text = format!("{}\n", names.join(", ")).into_bytes();
+    for part in
+        [&row("172.16.0.1", "Web Attack ? XSS"), &blank, &row("192.168.10.50", "BENIGN"), &blank, &blank]
+    {
+        text.extend(part.bytes().map(|byte| if byte == b'?' { 0x96 } else { byte }));
+    }
+    let (records, tally) = read_as(&text, &map, Lenience::Strict).unwrap();
+    assert_eq!(
+        (records.rows(), records.numeric().len(), records.attacks()),
+        (2, 76, vec!["Web Attack – XSS"])
+    );
+    assert_eq!(tally.left_out, [("rows of empty fields".to_owned(), 3)].into());
+    let key = records.keys()[0];
+    assert_eq!((key.remote, key.port, key.protocol), (Some(0xac10_0001), Some(80), Some(Protocol::TCP)));
+    // Where an empty number is no 0, a row of commas is an error like any other.
+    assert!(
+        read(format!("{HEADER},,,,,\n"), "")
+            .unwrap_err()
+            .contains("f.csv:2: column \"rate\": \"\" is not a number")
+    );
+}
+
 #[test]
 fn partitions_that_cannot_be() {
     let records = read(format!("{HEADER}1,1,1,,a,ok\n"), "").unwrap();
