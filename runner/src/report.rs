@@ -397,7 +397,14 @@ fn share(value: Option<f64>) -> String {
 }
 
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(undefined, |x| format!("{x:.digits$}"))
+    value.map_or_else(undefined, |x| {
+        let text = format!("{x:.digits$}");
+        // A little less than nothing rounds to nothing.
+        match text.strip_prefix('-') {
+            Some(zero) if zero.bytes().all(|b| b"0.".contains(&b)) => zero.to_owned(),
+            _ => text,
+        }
+    })
 }
 
 /// A number and what it counts: 1 run, 1,000 runs.

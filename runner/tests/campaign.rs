@@ -474,9 +474,18 @@ fn a_campaign_becomes_one_page() {
     bench.run(&["study.ron", "--out", "a", "-q"]).expect(0);
     bench.run(&["report", "a", "--html", "a.html", "--markdown", "a.md"]).expect(0);
     let page = bench.read("a.html");
-    for part in
-        ["<svg", "ROC curve", "Time to detect, alone against shared", "consensus.quorum", "scenario_digest"]
-    {
+    for part in [
+        "<svg",
+        "ROC curve of",
+        "Precision and recall of",
+        "Time to detect, alone against shared",
+        "Signatures over time",
+        "Messages over time",
+        "trust separation",
+        "KiB sent by ticks",
+        "consensus.quorum",
+        "scenario_digest",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     for outside in ["src=", "href=", "@import", "url("] {
@@ -484,11 +493,22 @@ fn a_campaign_becomes_one_page() {
     }
     assert!(!page.contains("cannot be drawn"));
     let comment = bench.read("a.md");
-    for part in
-        ["| quorum=0.5 ticks=4 | 3 |", "#### Differences to quorum=0.5 ticks=4", "| quorum=0.7 ticks=8 | 3 |"]
-    {
+    for part in [
+        "| quorum=0.5 ticks=4 | 3 |",
+        "| ticks | 8 |",
+        "#### Differences to quorum=0.5 ticks=4",
+        "| quorum=0.7 ticks=8 | 3 |",
+    ] {
         assert!(comment.contains(part), "{part}: {comment}");
     }
+    // What a factor does to detection is drawn by its levels; replicates of one configuration stand side by side.
+    bench.run(&["small.ron", "--vary", "detector=ZScore,Loda", "--reps", "2", "--out", "by", "-q"]).expect(0);
+    bench.run(&["report", "by", "--html", "by.html"]).expect(0);
+    let page = bench.read("by.html");
+    assert!(page.contains("ROC curve by detector") && page.contains(">\nLoda\n<"), "{page}");
+    bench.run(&["small.ron", "--reps", "3", "--out", "one", "-q"]).expect(0);
+    bench.run(&["report", "one", "--html", "one.html"]).expect(0);
+    assert!(bench.read("one.html").contains("KiB sent by replicate"));
     for (design, part) in
         [("morris:2", "#### Elementary effects (Morris)"), ("saltelli:4", "#### Shares of variance (Sobol)")]
     {

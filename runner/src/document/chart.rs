@@ -12,8 +12,14 @@ const SIZE: (u32, u32) = (440, 290);
 const INNER: usize = 350;
 const TEXT: RGBColor = RGBColor(1, 2, 3);
 const GRID: RGBColor = RGBColor(1, 2, 4);
-const SERIES: [RGBColor; 4] =
-    [RGBColor(1, 2, 11), RGBColor(1, 2, 12), RGBColor(1, 2, 13), RGBColor(1, 2, 14)];
+const SERIES: [RGBColor; 6] = [
+    RGBColor(1, 2, 11),
+    RGBColor(1, 2, 12),
+    RGBColor(1, 2, 13),
+    RGBColor(1, 2, 14),
+    RGBColor(1, 2, 15),
+    RGBColor(1, 2, 16),
+];
 const FONT: &str = "system-ui, sans-serif";
 
 type Failure = Box<dyn std::error::Error>;
@@ -32,6 +38,8 @@ pub(super) enum Legend {
     LowerRight,
     /// For lines that rise late.
     UpperLeft,
+    /// For lines that fall late.
+    LowerLeft,
 }
 
 /// What is on the axes.
@@ -48,6 +56,7 @@ impl Axes<'_> {
         match self.legend {
             Legend::LowerRight => SeriesLabelPosition::LowerRight,
             Legend::UpperLeft => SeriesLabelPosition::UpperLeft,
+            Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use phalanx_sim::Curves;
 use phalanx_sim::scenario::{Design, SeedScheme};
 
 use super::FIGURES;
+use super::curves::MeanCurves;
 use crate::analysis::{
     Elementary, LevelEffect, VarianceShare, elementary, main_effect, paired, variance_shares,
 };
 use crate::batch::journal::Journal;
 use crate::batch::numbering_so_far;
+use crate::campaign::Campaign;
 use crate::error::RunnerError;
 use crate::manifest::Manifest;
 use crate::plan::design;
@@ -18,8 +19,8 @@ use crate::record::{RunRecord, Status};
 use crate::series::{Series, parts};
 use crate::statistics::Spread;
 
-/// Points of a curve that is averaged.
-pub const GRID: usize = 40;
+/// Levels of a factor whose curves are kept apart.
+const LEVELS_APART: usize = 6;
 /// Configurations whose differences to the first are listed.
 const PAIRED_MOST: u32 = 200;
 
@@ -55,8 +56,10 @@ pub struct Gathered {
     pub failed: Vec<(u32, String)>,
     /// Mean curves.
     pub curves: MeanCurves,
-    /// Mean per tick: reported, confirmed and rejected so far.
-    pub confirmations: Vec<[f64; 3]>,
+    /// By factor, the mean curves of each of its levels; none for factors of many levels.
+    pub curves_by_level: Vec<Vec<(String, MeanCurves)>>,
+    /// Means over runs, by tick.
+    pub ticks: Vec<MeanTick>,
     /// Main effects: by factor, by figure.
     pub effects: Vec<Vec<Vec<LevelEffect>>>,
     /// Differences to the first configuration: configuration, figure, runs, spread.
@@ -65,98 +68,6 @@ pub struct Gathered {
     pub elementary: Vec<Vec<Elementary>>,
     /// By figure, by factor.
     pub shares: Vec<Option<Vec<VarianceShare>>>,
-}
-
-/// Curves, averaged over runs.
-#[derive(Debug, Default)]
-pub struct MeanCurves {
-    runs: f64,
-    precision_runs: Vec<f64>,
-    /// True positive rate at equally spaced false positive rates.
-    pub roc: Vec<f64>,
-    /// Precision at equally spaced recalls.
-    pub precision: Vec<f64>,
-    alone: Vec<f64>,
-    shared: Vec<f64>,
-    pairs: f64,
-}
-
-impl MeanCurves {
-    fn add(&mut self, curves: &Curves) {
-        if self.roc.is_empty() {
-            self.roc = vec![0.0; GRID + 1];
-            self.precision = vec![0.0; GRID + 1];
-            self.precision_runs = vec![0.0; GRID + 1];
-        }
-        self.pairs += curves.pairs as f64;
-        for (sums, counts) in [(&mut self.alone, &curves.alone), (&mut self.shared, &curves.shared)] {
-            for [ticks, count] in counts {
-                let index = *ticks as usize;
-                if sums.len() <= index {
-                    sums.resize(index + 1, 0.0);
-                }
-                sums[index] += *count as f64;
-            }
-        }
-        let Some([benign, anomalous]) = curves.operating.last().copied() else { return };
-        if benign == 0 || anomalous == 0 {
-            return;
-        }
-        self.runs += 1.0;
-        let mut before = (0.0, 0.0);
-        let mut points = curves
-            .operating
-            .iter()
-            .map(|[b, a]| (*b as f64 / benign as f64, *a as f64 / anomalous as f64))
-            .peekable();
-        for (step, sum) in self.roc.iter_mut().enumerate() {
-            let x = step as f64 / GRID as f64;
-            while let Some(point) = points.peek().filter(|p| p.0 <= x) {
-                before = *point;
-                points.next();
-            }
-            let y = match points.peek() {
-                Some(after) if after.0 > before.0 => {
-                    before.1 + (after.1 - before.1) * (x - before.0) / (after.0 - before.0)
-                }
-                _ => before.1,
-            };
-            *sum += y;
-        }
-        // Precision at a recall is that of the strictest threshold which reaches it.
-        for (step, (sum, runs)) in self.precision.iter_mut().zip(&mut self.precision_runs).enumerate() {
-            let recall = step as f64 / GRID as f64;
-            let reaches = |[_, a]: &&[u64; 2]| *a as f64 >= recall * anomalous as f64 && *a > 0;
-            if let Some([b, a]) = curves.operating.iter().find(reaches) {
-                *sum += *a as f64 / (a + b) as f64;
-                *runs += 1.0;
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        self.roc.iter_mut().for_each(|y| *y /= self.runs.max(1.0));
-        self.precision.iter_mut().zip(&self.precision_runs).for_each(|(y, runs)| *y /= runs.max(1.0));
-        if self.runs == 0.0 {
-            self.roc.clear();
-            self.precision.clear();
-        }
-    }
-
-    /// Share of pairs with contact that were caught within so many ticks: alone and shared.
-    #[must_use]
-    pub fn caught(&self) -> [Vec<f64>; 2] {
-        let length = self.alone.len().max(self.shared.len());
-        [&self.alone, &self.shared].map(|counts| {
-            let mut sum = 0.0;
-            (0..length)
-                .map(|tick| {
-                    sum += counts.get(tick).copied().unwrap_or(0.0);
-                    sum / self.pairs.max(1.0)
-                })
-                .collect()
-        })
-    }
 }
 
 impl Gathered {
@@ -189,6 +100,7 @@ impl Gathered {
             .collect();
         let mut hasher = blake3::Hasher::new();
         let (mut runs, mut failed, mut curves) = (0, Vec::new(), MeanCurves::default());
+        let mut by_level = apart(&campaign, &groups, factors.len());
         let ended: Vec<u32> = journal.runs().filter(|run| *run < numbering.len()).collect();
         for run in ended {
             let Some(line) = journal.line(run)? else { continue };
@@ -200,7 +112,13 @@ impl Gathered {
             if ok {
                 runs += 1;
                 hasher.update(line.record.fingerprint.as_deref().unwrap_or("").as_bytes());
-                line.curves.iter().for_each(|c| curves.add(c));
+                if let Some(of_run) = &line.curves {
+                    curves.add(of_run);
+                    for (levels, level) in by_level.iter_mut().zip(&group.levels) {
+                        let own = levels.iter_mut().find(|(other, _)| other == level);
+                        own.into_iter().for_each(|(_, curves)| curves.add(of_run));
+                    }
+                }
             } else {
                 group.failures += 1;
                 failed.push((
@@ -210,8 +128,9 @@ impl Gathered {
             }
         }
         curves.finish();
+        by_level.iter_mut().flatten().for_each(|(_, curves)| curves.finish());
         let mut gathered = Self {
-            confirmations: confirmations(dir)?,
+            ticks: ticks(dir)?,
             design: design::name(&manifest.study.design),
             manifest,
             factors,
@@ -220,6 +139,7 @@ impl Gathered {
             fingerprint: hasher.finalize().to_hex().to_string(),
             failed,
             curves,
+            curves_by_level: by_level,
             effects: Vec::new(),
             differences: Vec::new(),
             elementary: Vec::new(),
@@ -229,7 +149,7 @@ impl Gathered {
         Ok(gathered)
     }
 
-    fn analyse(&mut self, campaign: &crate::campaign::Campaign) {
+    fn analyse(&mut self, campaign: &Campaign) {
         let figures = 0..FIGURES.len();
         let effect = |factor: usize, figure: usize| {
             let of_group = |group: &Group| {
@@ -293,39 +213,66 @@ fn figure(record: &RunRecord, column: &str) -> Option<f64> {
     }
 }
 
-/// Mean number of reports, confirmations and rejections so far, by tick.
-fn confirmations(dir: &Path) -> Result<Vec<[f64; 3]>, RunnerError> {
-    let mut sums: Vec<([f64; 3], f64)> = Vec::new();
+/// Empty curves for the levels of every factor that has few.
+fn apart(campaign: &Campaign, groups: &[Group], factors: usize) -> Vec<Vec<(String, MeanCurves)>> {
+    if campaign.configurations().point(0).is_some() {
+        return Vec::new();
+    }
+    let of = |factor: usize| {
+        let mut levels: Vec<(String, MeanCurves)> = Vec::new();
+        for group in groups {
+            let level = &group.levels[factor];
+            if levels.iter().all(|(other, _)| other != level) {
+                levels.push((level.clone(), MeanCurves::default()));
+            }
+            if levels.len() > LEVELS_APART {
+                return Vec::new();
+            }
+        }
+        levels
+    };
+    (0..factors).map(of).collect()
+}
+
+/// A tick, as the mean of all runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MeanTick {
+    /// Signatures reported, confirmed and rejected so far.
+    pub signatures: [f64; 3],
+    /// Messages sent in the tick.
+    pub messages: f64,
+}
+
+fn ticks(dir: &Path) -> Result<Vec<MeanTick>, RunnerError> {
+    const COLUMNS: [&str; 4] = ["reported", "confirmed", "rejected", "messages"];
+    let mut sums: Vec<([f64; 4], f64)> = Vec::new();
     for part in parts(dir)? {
         let series = Series::read(&part)?;
-        let (Some(ticks), Some(reported), Some(confirmed), Some(rejected)) = (
-            series.column("tick"),
-            series.column("reported"),
-            series.column("confirmed"),
-            series.column("rejected"),
-        ) else {
+        let Some(ticks) = series.column("tick") else { continue };
+        let Some(columns) = COLUMNS.iter().map(|name| series.column(name)).collect::<Option<Vec<_>>>() else {
             continue;
         };
         for (i, tick) in ticks.iter().enumerate() {
             let index = *tick as usize;
             if sums.len() <= index {
-                sums.resize(index + 1, ([0.0; 3], 0.0));
+                sums.resize(index + 1, ([0.0; 4], 0.0));
             }
             let (sum, runs) = &mut sums[index];
             *runs += 1.0;
-            for (slot, column) in sum.iter_mut().zip([reported, confirmed, rejected]) {
+            for (slot, column) in sum.iter_mut().zip(&columns) {
                 *slot += column[i] as f64;
             }
         }
     }
-    let mut total = [0.0; 3];
+    let mut signatures = [0.0; 3];
     Ok(sums
         .into_iter()
         .map(|(sum, runs)| {
-            for (t, s) in total.iter_mut().zip(sum) {
-                *t += s / runs.max(1.0);
+            let [rest @ .., messages] = sum.map(|s| s / runs.max(1.0));
+            for (total, mean) in signatures.iter_mut().zip(rest) {
+                *total += mean;
             }
-            total
+            MeanTick { signatures, messages }
         })
         .collect())
 }

@@ -4,29 +4,35 @@ use std::fmt::Write as _;
 
 use super::FIGURES;
 use super::chart::{self, Axes, Legend, Line, Mark};
-use super::gather::{GRID, Gathered};
-use crate::report::{count, counted, number};
+use super::curves::{GRID, MeanCurves};
+use super::gather::Gathered;
+use crate::report::{count, counted, number, shortened};
 use crate::statistics::Spread;
 
 /// Rows of the table of configurations.
 const ROWS: usize = 200;
 /// Factors that are drawn.
 const FACTORS: usize = 8;
-/// Figures that are drawn by factor: F1, confirmations, gain, KiB sent.
-const DRAWN: [usize; 4] = [0, 2, 3, 6];
+/// Figures that are drawn by factor and by replicate: F1, confirmations, gain, KiB sent, trust separation.
+const DRAWN: [usize; 5] = [0, 2, 3, 6, 4];
+/// The area under the ROC curve, and the ticks gained by sharing, among the figures.
+const AUC: usize = 1;
+const GAIN: usize = 3;
+/// Points of a scatter plot.
+const POINTS: usize = 2000;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5b6570;--grid:#d9dee4;--card:#f6f8fa;--shade:#0003;
---s1:#0b63c4;--s2:#c4500b;--s3:#1a7f37;--s4:#8250df}
+--s1:#0b63c4;--s2:#c4500b;--s3:#1a7f37;--s4:#8250df;--s5:#b3267e;--s6:#7a6a00}
 @media(prefers-color-scheme:dark){:root{--bg:#10141a;--fg:#e4e8ee;--dim:#9aa5b1;--grid:#343c47;--card:#181e26;--shade:#fff3;
---s1:#6cb0ff;--s2:#ff9a5c;--s3:#5dd07c;--s4:#c0a0ff}}
+--s1:#6cb0ff;--s2:#ff9a5c;--s3:#5dd07c;--s4:#c0a0ff;--s5:#ff8ac8;--s6:#d9c653}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:1180px;padding:1.2rem;background:var(--bg);color:var(--fg);
 font:16px/1.5 system-ui,sans-serif}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:2em 0 .5em}
 p.lead{color:var(--dim);margin:.2em 0 1em}code,pre{font-family:ui-monospace,monospace;font-size:.85em}
 .wide{overflow-x:auto;background:linear-gradient(to left,var(--bg) 50%,transparent) right/3rem 100% no-repeat local,
 linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{padding:.3em .7em;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}th{color:var(--dim);font-weight:600}td small{color:var(--dim)}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}th{color:var(--dim);font-weight:600;white-space:normal;vertical-align:bottom}td small{color:var(--dim)}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:1rem}
 figure{margin:0;padding:.6rem;background:var(--card);border-radius:8px}figcaption{font-size:.9rem;font-weight:600}
 svg{width:100%;height:auto;display:block}pre{overflow-x:auto;background:var(--card);padding:1rem;border-radius:8px}
@@ -53,6 +59,7 @@ pub fn page(g: &Gathered) -> String {
     summary(&mut out, g);
     detection(&mut out, g);
     factors(&mut out, g);
+    replicates(&mut out, g);
     configurations(&mut out, g);
     differences(&mut out, g);
     sensitivity(&mut out, g);
@@ -106,51 +113,105 @@ fn figure(out: &mut String, caption: &str, svg: &str) {
     let _ = writeln!(out, "<figure><figcaption>{}</figcaption>{svg}</figure>", escape(caption));
 }
 
-fn detection(out: &mut String, g: &Gathered) {
-    *out += "<h2>Detection and agreement, mean of all runs</h2>\n<div class=\"charts\">\n";
-    let line = |name: &str, points| Line { name: name.to_owned(), points };
-    let over = |values: &[f64], scale: f64| -> Vec<(f64, f64)> {
-        values.iter().enumerate().map(|(i, y)| (i as f64 * scale, *y)).collect()
+/// A curve of equally spaced points.
+fn line(name: &str, values: &[f64], step: f64) -> Line {
+    let points = values.iter().enumerate().map(|(i, y)| (i as f64 * step, *y)).collect();
+    Line { name: name.to_owned(), points }
+}
+
+/// The factor that moves a figure most, and by more than `least`, among those whose levels have curves of their own.
+fn most_telling(g: &Gathered, figure: usize, least: f64) -> Option<usize> {
+    let range = |factor: &usize| {
+        let means = g.effects[*factor][figure].iter().filter_map(|effect| effect.spread.mean);
+        let (low, high) = means.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
+        high - low
     };
-    let unit = Some((0.0, 1.0));
+    let known = 0..g.effects.len().min(g.curves_by_level.len());
+    known
+        .filter(|factor| g.curves_by_level[*factor].len() > 1 && range(factor) > least)
+        .max_by(|a, b| range(a).total_cmp(&range(b)))
+}
+
+/// Axes of a share from 0 to 1.
+fn shares<'a>(x: &'a str, y: &'a str) -> Axes<'a> {
+    Axes { x, y, y_range: Some((0.0, 1.0)), legend: Legend::LowerRight }
+}
+
+fn detection(out: &mut String, g: &Gathered) {
+    let mean = if g.runs > 1 { ", mean of all runs" } else { "" };
+    let _ = write!(out, "<h2>Detection and agreement{mean}</h2>\n<div class=\"charts\">\n");
+    let step = 1.0 / GRID as f64;
     if g.curves.roc.is_empty() {
         *out += "<p class=\"none\">No run saw both benign and anomalous flows, so there is no ROC curve.</p>";
     } else {
-        let roc = over(&g.curves.roc, 1.0 / GRID as f64);
-        let chance = vec![(0.0, 0.0), (1.0, 1.0)];
-        let axes = Axes {
-            x: "false positive rate",
-            y: "true positive rate",
-            y_range: unit,
-            legend: Legend::LowerRight,
-        };
-        let lines = [line("detector", roc), line("chance", chance)];
+        let chance = Line { name: "chance".to_owned(), points: vec![(0.0, 0.0), (1.0, 1.0)] };
+        let axes = shares("false positive rate", "true positive rate");
+        let lines = [line("detector", &g.curves.roc, step), chance];
         figure(out, "ROC curve of the detectors' scores", &chart::lines(&axes, &lines));
-        let axes = Axes { x: "recall", y: "precision", y_range: unit, legend: Legend::LowerRight };
-        let precision = over(&g.curves.precision, 1.0 / GRID as f64);
-        let chart = chart::lines(&axes, &[line("detector", precision)]);
+        let axes = shares("recall", "precision");
+        let chart = chart::lines(&axes, &[line("detector", &g.curves.precision, step)]);
         figure(out, "Precision and recall of the detectors' scores", &chart);
     }
+    if let Some(factor) = most_telling(g, AUC, 0.005) {
+        let of = |values: fn(&MeanCurves) -> &[f64]| -> Vec<Line> {
+            let levels = g.curves_by_level[factor].iter().filter(|(_, curves)| !values(curves).is_empty());
+            levels.map(|(level, curves)| line(&shortened(level, 24), values(curves), step)).collect()
+        };
+        let path = &g.factors[factor];
+        let chart = chart::lines(&shares("false positive rate", "true positive rate"), &of(|c| &c.roc));
+        figure(out, &format!("ROC curve by {path}"), &chart);
+        let axes = Axes { legend: Legend::LowerLeft, ..shares("recall", "precision") };
+        let chart = chart::lines(&axes, &of(|c| &c.precision));
+        figure(out, &format!("Precision and recall by {path}"), &chart);
+    }
     let [alone, shared] = g.curves.caught();
+    let axes = shares("ticks since first contact", "share caught");
     if alone.is_empty() {
         *out += "<p class=\"none\">No agent met a campaign, so there is no time to detect.</p>";
     } else {
-        let axes = Axes {
-            x: "ticks since first contact",
-            y: "share caught",
-            y_range: unit,
-            legend: Legend::LowerRight,
-        };
-        let lines = [line("alone", over(&alone, 1.0)), line("shared", over(&shared, 1.0))];
+        let lines = [line("alone", &alone, 1.0), line("shared", &shared, 1.0)];
         figure(out, "Time to detect, alone against shared", &chart::lines(&axes, &lines));
     }
-    if !g.confirmations.is_empty() {
-        let of = |index: usize| {
-            g.confirmations.iter().enumerate().map(|(t, row)| (t as f64, row[index])).collect()
-        };
-        let lines = [line("reported", of(0)), line("confirmed", of(1)), line("rejected", of(2))];
+    if let Some(factor) = most_telling(g, GAIN, 0.2) {
+        let levels = g.curves_by_level[factor].iter().map(|(level, curves)| {
+            let [_, shared] = curves.caught();
+            line(&shortened(level, 24), &shared, 1.0)
+        });
+        let chart = chart::lines(&axes, &levels.collect::<Vec<_>>());
+        figure(out, &format!("Time to detect, shared, by {}", g.factors[factor]), &chart);
+    }
+    if !g.ticks.is_empty() {
+        let so_far = |index: usize| g.ticks.iter().map(|tick| tick.signatures[index]).collect::<Vec<_>>();
+        let lines = [
+            line("reported", &so_far(0), 1.0),
+            line("confirmed", &so_far(1), 1.0),
+            line("rejected", &so_far(2), 1.0),
+        ];
         let axes = Axes { x: "tick", y: "signatures so far", y_range: None, legend: Legend::UpperLeft };
         figure(out, "Signatures over time", &chart::lines(&axes, &lines));
+        let messages: Vec<f64> = g.ticks.iter().map(|tick| tick.messages).collect();
+        let axes = Axes { x: "tick", y: "messages a tick", y_range: None, legend: Legend::UpperLeft };
+        figure(out, "Messages over time", &chart::lines(&axes, &[line("messages", &messages, 1.0)]));
+    }
+    *out += "</div>\n";
+}
+
+/// What replicates of the only configuration differ in.
+fn replicates(out: &mut String, g: &Gathered) {
+    let [only] = g.groups.as_slice() else { return };
+    if g.runs < 2 {
+        return;
+    }
+    *out += "<h2>Runs, by replicate</h2>\n<div class=\"charts\">\n";
+    for index in DRAWN {
+        let (name, ..) = FIGURES[index];
+        let values = only.figures[index].iter().enumerate();
+        let points: Vec<(f64, f64)> =
+            values.filter_map(|(rep, x)| Some((rep as f64, (*x)?))).take(POINTS).collect();
+        if !points.is_empty() {
+            let axes = Axes { x: "replicate", y: name, y_range: None, legend: Legend::LowerRight };
+            figure(out, &format!("{name} by replicate"), &chart::scatter(&axes, &points));
+        }
     }
     *out += "</div>\n";
 }
@@ -161,7 +222,7 @@ fn factors(out: &mut String, g: &Gathered) {
     }
     *out += "<h2>Factors: mean with 95 % interval</h2>\n<div class=\"charts\">\n";
     for (factor, path) in g.factors.iter().enumerate().take(FACTORS) {
-        for figure_index in DRAWN.into_iter().chain([4]) {
+        for figure_index in DRAWN {
             let (name, ..) = FIGURES[figure_index];
             let axes = Axes { x: path, y: name, y_range: None, legend: Legend::LowerRight };
             let svg = match g.effects.get(factor) {
@@ -188,7 +249,7 @@ fn factors(out: &mut String, g: &Gathered) {
                                 group.figures[figure_index].iter().flatten().copied().collect();
                             Some((x, Spread::of(&values).mean?))
                         })
-                        .take(2000)
+                        .take(POINTS)
                         .collect();
                     if points.is_empty() {
                         continue;

@@ -34,6 +34,7 @@ pub fn comment(g: &Gathered) -> String {
     if g.groups.len() > ROWS {
         let _ = writeln!(out, "\n… and {} more configurations in `summary.csv`.", g.groups.len() - ROWS);
     }
+    effects(&mut out, g);
     differences(&mut out, g);
     sensitivity(&mut out, g);
     let _ = writeln!(out, "\nFingerprint `{}` · intervals are 95 %, Student t", &g.fingerprint[..16]);
@@ -61,6 +62,25 @@ fn cell(spread: &Spread, digits: usize) -> String {
 
 fn escape(label: &str) -> String {
     label.replace('|', "\\|")
+}
+
+/// Means by factor and level. With one factor, the configurations are its levels.
+fn effects(out: &mut String, g: &Gathered) {
+    if g.effects.len() < 2 {
+        return;
+    }
+    *out += "\n#### Factors: means over all runs with that level\n\n";
+    head(out, ["factor", "level"].into_iter().chain(FIGURES.iter().map(|(name, ..)| *name)));
+    for (by_figure, path) in g.effects.iter().zip(&g.factors) {
+        for (index, level) in by_figure[0].iter().enumerate().take(ROWS) {
+            let _ = write!(out, "| {} | {} |", escape(path), escape(&level.level));
+            for (of_levels, (_, _, digits)) in by_figure.iter().zip(FIGURES) {
+                let text = of_levels.get(index).map_or_else(String::new, |l| cell(&l.spread, digits));
+                let _ = write!(out, " {text} |");
+            }
+            out.push('\n');
+        }
+    }
 }
 
 fn differences(out: &mut String, g: &Gathered) {

@@ -1,6 +1,7 @@
 //! A campaign as one document: a page that needs nothing beside itself, or Markdown for a comment.
 
 mod chart;
+pub mod curves;
 pub mod gather;
 pub mod html;
 pub mod markdown;
