@@ -294,6 +294,7 @@ fn a_labelled_day_of_a_host() {
     let file = file.to_str().unwrap();
     let said = bench.run(&["capture", "inspect", file]).expect(0);
     has(&said, &["compression gzip", "rows 5,663", "Malicious 4,201 74.18 %", "Benign 1,402 24.76 %"]);
+    has(&said, &["not replayed: Background, Unknown (no truth) 60"]);
     let json = bench.run(&["capture", "inspect", file, "--json"]).expect(0).stdout;
     let document: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&document["malicious"], &document["labels"]["Benign"]), (&4201.into(), &1402.into()));

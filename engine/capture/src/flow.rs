@@ -237,6 +237,13 @@ impl FlowRecord {
         self.label.as_ref().is_some_and(|label| label.class == LabelClass::Malicious)
     }
 
+    /// Whether its label, if it has one, is a ground truth: neither background nor unknown.
+    #[must_use]
+    pub fn is_truth(&self) -> bool {
+        let class = self.label.as_ref().map(|label| label.class);
+        !matches!(class, Some(LabelClass::Background | LabelClass::Unknown))
+    }
+
     /// The address of the sensor's own side and that of the other, as far as they are known.
     ///
     /// The sensor's word counts first, then private ranges (RFC 1918, link-local). If both sides or neither are

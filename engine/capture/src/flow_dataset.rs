@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use phalanx_core::{AgentId, FlowBatch, Schema, Streams};
 
 use crate::{
-    CaptureError, FlowEncoder, FlowReader, FlowRecord, LabelClass, Partition, PartitionError, ReadOptions,
-    Tally,
+    CaptureError, FlowEncoder, FlowReader, FlowRecord, Partition, PartitionError, ReadOptions, Tally,
 };
 
 /// What [`load_flows`] needs to know.
@@ -16,7 +15,7 @@ pub struct FlowLoadOptions {
     pub paths: Vec<PathBuf>,
     /// How they are read.
     pub read: ReadOptions,
-    /// Whether to keep flows whose label is no ground truth ([`LabelClass::Background`], [`LabelClass::Unknown`]).
+    /// Whether to keep flows whose label is no ground truth ([`FlowRecord::is_truth`]).
     /// Flows without any label stay in either case.
     pub keep_background: bool,
     /// Whether every second benign flow of an agent, from its second on, is put aside to learn from.
@@ -61,7 +60,7 @@ pub fn load_flows(options: &FlowLoadOptions) -> Result<FlowDataset, CaptureError
     }
     let all = flows.len();
     if !options.keep_background {
-        flows.retain(|(_, flow)| is_truth(flow));
+        flows.retain(|(_, flow)| flow.is_truth());
     }
     let background = (all - flows.len()) as u64;
     flows.sort_by_key(|(_, flow)| flow.start_us);
@@ -121,9 +120,4 @@ fn by_file(files: &[u32], count: usize, agents: u32) -> Result<Vec<AgentId>, Par
         }
         _ => Ok(files.iter().map(|file| AgentId(file % agents)).collect()),
     }
-}
-
-fn is_truth(flow: &FlowRecord) -> bool {
-    let class = flow.label.as_ref().map(|label| label.class);
-    !matches!(class, Some(LabelClass::Background | LabelClass::Unknown))
 }

@@ -44,6 +44,9 @@ pub struct Inspection {
     pub labels: BTreeMap<String, u64>,
     /// Rows whose label means an attack.
     pub malicious: u64,
+    /// Flows whose label is no ground truth, which scenarios do not replay.
+    #[serde(default)]
+    pub background: u64,
     /// Flows by protocol.
     pub protocols: BTreeMap<String, u64>,
     /// Flows by the rule that they hit, where alerts are read.
@@ -226,6 +229,7 @@ fn inspect_flows(mut reader: Box<FlowReader<'static>>) -> Result<Inspection, Cap
         if let Some(label) = &flow.label {
             labelled += 1;
             found.malicious += u64::from(label.class == LabelClass::Malicious);
+            found.background += u64::from(!flow.is_truth());
             count(&mut found.labels, &label.name);
         }
         let protocol = flow.protocol.map(protocol_name);

@@ -178,7 +178,7 @@ fn convert(args: &ConvertArgs, quiet: bool) -> Result<Exit, RunnerError> {
             (tally, place)
         }
     };
-    let dropped = dropped(&tally, 0, Style::plain());
+    let dropped = dropped(&tally, 0, 0, Style::plain());
     if !quiet && (args.output.is_some() || !dropped.is_empty()) {
         complain(&format!("{} rows to {}\n{dropped}", count(tally.records), shown(&place)));
     }
@@ -340,7 +340,7 @@ fn report(file: &Path, found: &Inspection, style: Style) -> String {
         found.top_talkers.iter().map(|talker| (talker.address.as_str(), talker.flows)).collect();
     text += &counted(heading, &talkers, found.rows, style);
     text += &features(&found.features, style);
-    text += &match dropped(&found.tally, found.clipped, style) {
+    text += &match dropped(&found.tally, found.clipped, found.background, style) {
         none if none.is_empty() => format!("\n{}\n  nothing\n", style.heading("dropped or replaced")),
         dropped => format!("\n{dropped}"),
     };
@@ -405,7 +405,7 @@ fn features(features: &[FeatureRange], style: Style) -> String {
 }
 
 /// What was not taken as it is, and why; nothing if everything was.
-fn dropped(tally: &Tally, clipped: u64, style: Style) -> String {
+fn dropped(tally: &Tally, clipped: u64, background: u64, style: Style) -> String {
     let line = |what: &str, n: u64| match n {
         0 => String::new(),
         n => format!("  {:<48}{:>14}\n", shortened(what, 47), count(n)),
@@ -418,6 +418,7 @@ fn dropped(tally: &Tally, clipped: u64, style: Style) -> String {
         let remedy = if kind == "alert" { " (--eve alerts reads them)" } else { "" };
         text += &line(&format!("left out: {}{remedy}", shown(kind)), *n);
     }
+    text += &line("not replayed: Background, Unknown (no truth)", background);
     text += &line("IPv6: kept, without addresses", tally.ipv6);
     text += &line("clipped: numbers that are not finite", clipped);
     if text.is_empty() { text } else { format!("{}\n{text}", style.heading("dropped or replaced")) }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use phalanx_capture::{
-    CaptureError, CaptureMap, FileProblem, FlowReader, Format, LabelClass, ReadOptions, Records, Transport,
+    CaptureError, CaptureMap, FileProblem, FlowReader, FlowRecord, Format, ReadOptions, Records, Transport,
     flow_rows, read_csv, read_npz,
 };
 
@@ -143,10 +143,7 @@ impl Input {
 fn read_flows(file: &Path) -> Result<(Records, Vec<String>), EvaluationError> {
     let (mut flows, _) = FlowReader::open(file, &ReadOptions::default())?.read_all()?;
     let all = flows.len();
-    flows.retain(|flow| {
-        let class = flow.label.as_ref().map(|label| label.class);
-        !matches!(class, Some(LabelClass::Background | LabelClass::Unknown))
-    });
+    flows.retain(FlowRecord::is_truth);
     let left_out = all - flows.len();
     if flows.is_empty() {
         return Err(EvaluationError::NoLabels { file: file.to_owned() });
