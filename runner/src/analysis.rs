@@ -1,5 +1,7 @@
 //! What factors do to figures: main effects, paired differences, elementary effects, variance shares.
 
+use std::collections::BTreeMap;
+
 use crate::statistics::Spread;
 
 /// Resamples of a bootstrap.
@@ -20,14 +22,12 @@ pub struct LevelEffect {
 #[must_use]
 pub fn main_effect(rows: &[(String, Option<f64>)]) -> Vec<LevelEffect> {
     let mut levels: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut known = BTreeMap::new();
     for (level, figure) in rows {
-        let index = match levels.iter().position(|(l, _)| l == level) {
-            Some(index) => index,
-            None => {
-                levels.push((level.clone(), Vec::new()));
-                levels.len() - 1
-            }
-        };
+        let index = *known.entry(level).or_insert_with(|| {
+            levels.push((level.clone(), Vec::new()));
+            levels.len() - 1
+        });
         levels[index].1.extend(*figure);
     }
     let effect = |(level, values): (String, Vec<f64>)| LevelEffect {

@@ -230,6 +230,8 @@ fn runs_out_of_time_fail_alone_and_can_be_replayed() {
     assert!(bench.read("out/failures/1/repro.sh").contains("--run 1"));
     let said = bench.run(&["status", "out"]).expect(0);
     assert!(said.stdout.contains("2 out of time") && said.stdout.contains("another try"), "{}", said.stdout);
+    let said = bench.run(&["verify", "out"]).expect(2);
+    assert!(said.stderr.contains("no run of it has ended well"), "{}", said.stderr);
     bench.run(&["resume", "out", "-q"]).expect(0);
     bench.run(&["small.ron", "--reps", "2", "--out", "fine", "-q"]).expect(0);
     same_results(&bench, "out", "fine");
@@ -253,6 +255,19 @@ fn runs_out_of_time_fail_alone_and_can_be_replayed() {
         .expect(3);
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(document["runs"].as_array().unwrap().len(), 1);
+    let said = bench.run(&["replay", "stop", "--run", "4"]).expect(0);
+    assert!(said.stdout.contains("the run has not ended yet"), "{}", said.stdout);
+    let said = bench.run(&["report", "stop"]).expect(0);
+    assert!(
+        said.stdout.contains("not finished: 8 runs missing · 0 runs of 1 configuration"),
+        "{}",
+        said.stdout
+    );
+    // Many failures are not said one by one.
+    let said = bench
+        .run(&["small.ron", "--reps", "40", "--timeout", "0.000001", "--out", "many", "--progress", "none"])
+        .expect(3);
+    assert_eq!(said.stderr.matches("run failed").count(), 10, "{}", said.stderr);
 }
 
 #[test]

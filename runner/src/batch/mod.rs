@@ -13,6 +13,7 @@ pub mod results;
 mod tests;
 mod worker;
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -36,6 +37,8 @@ use crate::statistics::enough;
 use journal::{Journal, RunLine};
 use worker::{Report, Shared, Task, blank, work};
 
+/// Failures that are said one by one: a campaign may have thousands.
+const FAILURES_SAID: u32 = 10;
 /// How often progress is looked at while nothing ends.
 const LOOK: Duration = Duration::from_millis(40);
 /// Stack of a worker, on which runs of one thread are stepped.
@@ -117,6 +120,7 @@ pub struct Batch {
     series: Option<SeriesWriter>,
     // Runs of a part that have not ended, by part.
     open_parts: BTreeMap<u32, u32>,
+    failures: u32,
     stopped: bool,
 }
 
@@ -153,8 +157,9 @@ impl Batch {
             work: AtomicU64::new(0),
             campaign,
         });
-        let stopped = false;
-        Ok(Self { shared, folder, numbering, shard, options, series, open_parts: BTreeMap::new(), stopped })
+        let open_parts = BTreeMap::new();
+        let (failures, stopped) = (0, false);
+        Ok(Self { shared, folder, numbering, shard, options, series, open_parts, failures, stopped })
     }
 
     /// The folder.
@@ -353,7 +358,13 @@ impl Batch {
         }
         let (run, status) = (record.run_id, record.status);
         if let Some(text) = &error {
-            error!(run, seed = record.seed, reason = text, "run failed");
+            self.failures += 1;
+            let said = "run failed";
+            match self.failures.cmp(&FAILURES_SAID) {
+                Less => error!(run, seed = record.seed, reason = text, "{said}"),
+                Equal => error!(run, reason = text, "{said}; others from here on are in failures/ alone"),
+                Greater => debug!(run, seed = record.seed, reason = text, "{said}"),
+            }
             failure::write(self.folder.path(), &record, text)?;
             self.stopped |= self.options.on_error == OnError::Stop;
         }

@@ -280,7 +280,11 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, RunnerError> {
     }
     print(&report::run(&found.record, None, Style::of_stdout()))?;
     let Some(was) = was else {
-        print("\nthe recorded run did not end well, so there is nothing to compare with\n")?;
+        let what = match recorded.journal.status(args.run) {
+            None | Some(Status::Interrupted) => "the run has not ended yet",
+            Some(_) => "the recorded run did not end well",
+        };
+        print(&format!("\n{what}, so there is nothing to compare with\n"))?;
         return Ok(Exit::Ok);
     };
     let series = fingerprints(&args.dir, args.run)?;
@@ -306,6 +310,13 @@ pub fn verify(args: &VerifyArgs) -> Result<Exit, RunnerError> {
     let ok =
         recorded.journal.runs().filter(|run| recorded.journal.status(*run) == Some(Status::Ok)).collect();
     let sample = args.sample.of(ok);
+    if sample.is_empty() {
+        return Err(RunnerError::Resume {
+            folder: args.dir.clone(),
+            problem: "no run of it has ended well, so there is nothing to repeat".to_owned(),
+            remedy: "`runner resume` goes on with what was interrupted or ran out of time",
+        });
+    }
     let threads = threads(args.threads);
     let pool = Pool::new(threads).map_err(|error| RunnerError::Simulation(Box::new(error)))?;
     let (mut same, mut exit) = (0, Exit::Ok);

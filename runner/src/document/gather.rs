@@ -50,6 +50,8 @@ pub struct Gathered {
     pub groups: Vec<Group>,
     /// Runs that ended well.
     pub runs: usize,
+    /// Runs that this folder is for.
+    pub planned: usize,
     /// Digest of all fingerprints, in plan order.
     pub fingerprint: String,
     /// Failed runs: number and reason. The first few.
@@ -127,6 +129,8 @@ impl Gathered {
                 ));
             }
         }
+        let shard = manifest.shard;
+        let planned = (0..numbering.len()).filter(|run| shard.is_none_or(|s| s.has(*run))).count();
         curves.finish();
         by_level.iter_mut().flatten().for_each(|(_, curves)| curves.finish());
         let mut gathered = Self {
@@ -136,6 +140,7 @@ impl Gathered {
             factors,
             groups,
             runs,
+            planned,
             fingerprint: hasher.finalize().to_hex().to_string(),
             failed,
             curves,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::FIGURES;
 use super::chart::{self, Axes, Legend, Line, Mark};
 use super::curves::{GRID, MeanCurves};
-use super::gather::Gathered;
+use super::gather::{Gathered, Group};
 use crate::report::{count, counted, number, shortened};
 use crate::statistics::Spread;
 
@@ -18,8 +18,9 @@ const DRAWN: [usize; 5] = [0, 2, 3, 6, 4];
 /// The area under the ROC curve, and the ticks gained by sharing, among the figures.
 const AUC: usize = 1;
 const GAIN: usize = 3;
-/// Points of a scatter plot.
-const POINTS: usize = 2000;
+/// Points of a scatter plot, and levels of a factor, that are drawn: more are thinned out evenly.
+const POINTS: usize = 600;
+const LEVELS: usize = 120;
 
 const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#5b6570;--grid:#d9dee4;--card:#f6f8fa;--shade:#0003;
@@ -71,8 +72,13 @@ pub fn page(g: &Gathered) -> String {
 /// One sentence of what this is.
 pub(super) fn lead(g: &Gathered) -> String {
     let s = &g.manifest.scenario;
+    let missing = g.planned.saturating_sub(g.runs + g.failed.len());
+    let unfinished = match missing {
+        0 => String::new(),
+        _ => format!("not finished: {} missing · ", counted(missing as u64, "run")),
+    };
     format!(
-        "{} of {} ({}) · {} agents × {} ticks · root seed {}",
+        "{unfinished}{} of {} ({}) · {} agents × {} ticks · root seed {}",
         counted(g.runs as u64, "run"),
         counted(g.groups.len() as u64, "configuration"),
         g.design,
@@ -207,7 +213,7 @@ fn replicates(out: &mut String, g: &Gathered) {
         let (name, ..) = FIGURES[index];
         let values = only.figures[index].iter().enumerate();
         let points: Vec<(f64, f64)> =
-            values.filter_map(|(rep, x)| Some((rep as f64, (*x)?))).take(POINTS).collect();
+            thinned(values.filter_map(|(rep, x)| Some((rep as f64, (*x)?))).collect(), POINTS);
         if !points.is_empty() {
             let axes = Axes { x: "replicate", y: name, y_range: None, legend: Legend::LowerRight };
             figure(out, &format!("{name} by replicate"), &chart::scatter(&axes, &points));
@@ -237,20 +243,10 @@ fn factors(out: &mut String, g: &Gathered) {
                     if marks.len() < 2 {
                         continue;
                     }
-                    chart::marks(&axes, &marks)
+                    chart::marks(&axes, &thinned(marks, LEVELS))
                 }
                 None => {
-                    let points: Vec<(f64, f64)> = g
-                        .groups
-                        .iter()
-                        .filter_map(|group| {
-                            let x: f64 = group.levels[factor].parse().ok()?;
-                            let values: Vec<f64> =
-                                group.figures[figure_index].iter().flatten().copied().collect();
-                            Some((x, Spread::of(&values).mean?))
-                        })
-                        .take(POINTS)
-                        .collect();
+                    let points = thinned(scattered(g, factor, figure_index), POINTS);
                     if points.is_empty() {
                         continue;
                     }
@@ -261,6 +257,22 @@ fn factors(out: &mut String, g: &Gathered) {
         }
     }
     *out += "</div>\n";
+}
+
+/// A figure's means by the value of a factor, for designs in which every configuration has its own.
+fn scattered(g: &Gathered, factor: usize, figure: usize) -> Vec<(f64, f64)> {
+    let of_group = |group: &Group| {
+        let x: f64 = group.levels[factor].parse().ok()?;
+        let values: Vec<f64> = group.figures[figure].iter().flatten().copied().collect();
+        Some((x, Spread::of(&values).mean?))
+    };
+    g.groups.iter().filter_map(of_group).collect()
+}
+
+/// At most so many, at equal distances.
+fn thinned<T>(all: Vec<T>, most: usize) -> Vec<T> {
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
 }
 
 /// A mean with its half-width.
