@@ -333,7 +333,9 @@ fn report(file: &Path, found: &Inspection, style: Style) -> String {
     }
     let protocols: Vec<(&str, u64)> = found.protocols.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     text += &counted("protocols", &most_first(protocols), found.rows, style);
-    let alerts: Vec<(&str, u64)> = found.alerts.iter().map(|(name, n)| (name.as_str(), *n)).collect();
+    let alerts: Vec<(String, u64)> =
+        found.alerts.iter().map(|(name, n)| (without_middle(&shown(name), 39), *n)).collect();
+    let alerts = alerts.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     text += &counted("rules hit", &most_first(alerts), found.rows, style);
     let heading = if found.top_talkers_exact { "top talkers" } else { "top talkers (at least)" };
     let talkers: Vec<(&str, u64)> =
@@ -459,6 +461,16 @@ fn shown(text: &str) -> String {
     safe
 }
 
+/// At most so many characters: names of rules differ at their ends.
+fn without_middle(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let (head, tail) = (most / 2, most - most / 2 - 1);
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(length - tail)).collect()
+}
+
 /// At most 11 characters: whole numbers in full, others with three decimals, very large and small ones as powers.
 fn number(x: f64) -> String {
     let size = x.abs();
@@ -500,6 +512,12 @@ mod tests {
         check(1e8, "1.000e8");
         check(0.000_5, "5.000e-4");
         check(-1.5e-300, "-1.500e-300");
+    }
+
+    #[test]
+    fn names_keep_their_ends() {
+        assert_eq!(without_middle("IP group 89", 11), "IP group 89");
+        assert_eq!(without_middle("IP addresses, group 89", 11), "IP ad…up 89");
     }
 
     #[test]
