@@ -28,8 +28,9 @@ use crate::store::{Durability, LedgerReader, LedgerStore, PairVisitor, StoreErro
 const TREE: &str = "ledger/1";
 /// The file beside sled's that notes the head of a finished ledger.
 const NOTE: &str = "head";
-/// Enough for the leaves in hand; a run of any length appends at the right edge only.
-const CACHE_BYTES: u64 = 16 << 20;
+/// Enough for the leaves in hand; a run of any length appends at the right edge only. sled takes about three times as much
+/// where values are small, and neither appends nor verifies faster with 16 MiB.
+const CACHE_BYTES: u64 = 4 << 20;
 /// The lock of a store that was just dropped can linger, so opening is tried again for two seconds.
 const LOCK_ATTEMPTS_MAX: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
