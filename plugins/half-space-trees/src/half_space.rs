@@ -5,26 +5,22 @@
 //! uniformly, as in the paper, and ranges come from the rows of `fit`.
 //!
 //! A walk down a tree is slow in WebAssembly: every step computes a 32-bit address twice. But all cuts of a column halve
-//! its range again and again, so that a value is told by the one of 64 parts that it lies in, a byte. 16 rows of bytes
-//! are compared with a cut by one instruction, and with all 63 cuts of a tree in less time than walks take.
+//! its range again and again, so that a value is told by the one of 64 parts that it lies in, a byte (`parts.rs`). 16 rows
+//! of bytes are compared with a cut by one instruction, and there are few different cuts (`grove.rs`).
 
-/// Cuts between root and leaf.
-const HEIGHT: usize = 6;
-const LEAVES: usize = 1 << HEIGHT;
-/// Sides of three levels of cuts, half of a tree's height.
-const SIDES: usize = 1 << (HEIGHT / 2);
-/// Parts of a column's range that [`HEIGHT`] cuts can tell apart.
-const PARTS: usize = 1 << HEIGHT;
-/// Rows that are compared at once.
-const LANES: usize = 16;
-/// So few rows are faster one by one.
-const WALKERS_MAX: usize = 4;
-/// A byte of each of these rows.
-type Lanes = [i8; LANES];
-/// Columns that a byte can name, so that no read of a row has to be checked.
-pub const COLUMNS_MAX: usize = 256;
+#[path = "grove.rs"]
+mod grove;
+#[path = "parts.rs"]
+mod parts;
+
+pub use grove::COLUMNS_MAX;
+use grove::{CUTS, Grove, LANES, LEAVES, TREES_MAX, plant, weigh};
+use parts::{HEIGHT, Parts};
+
 /// What the range exceeds that of the first rows by, at either end, as a share of it.
 const MARGIN: f32 = 0.25;
+/// Trees whose leaves are weighed together.
+const TOGETHER: usize = 8;
 
 /// How many trees, and rows a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,38 +29,16 @@ pub struct Size {
     pub window: u32,
 }
 
-/// A tree's cuts: the three uppermost levels, then what lies below each of their eight sides.
-type Cuts = [Group; 1 + SIDES];
-
-/// Three levels of cuts, heaps from node 1 on. A cut is one of the columns, and the last part of its range to the left, as
-/// often as a vector takes it.
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    columns: [u8; SIDES - 1],
-    at: [Lanes; SIDES - 1],
-}
-
-/// A column's range, cut into parts.
-#[derive(Clone, Copy, Debug)]
-struct Parts {
-    low: f32,
-    /// Parts in 1, for a first guess.
-    scale: f32,
-    /// Part `i` is what lies above `bounds[i]` and not above `bounds[i + 1]`.
-    bounds: [f32; PARTS + 1],
-}
-
 /// The trees and what they have counted.
 #[derive(Clone, Debug)]
 pub struct HalfSpaceTrees {
     size: Size,
-    seed: u64,
     /// Lowest and highest value of every column, with the margin.
     low: Vec<f32>,
     high: Vec<f32>,
-    /// Parts of every column, and cuts of every tree; they follow from seed and ranges.
-    parts: Vec<Parts>,
-    cuts: Vec<Cuts>,
+    /// Parts of every column, which follow from the ranges, and the trees' cuts, which follow from the seed.
+    parts: Parts,
+    groves: Vec<Grove>,
     /// What each leaf of each tree adds to a row's mass, from the last full window.
     masses: Vec<[u32; LEAVES]>,
     /// Rows of the current window in each leaf of each tree.
@@ -78,17 +52,16 @@ impl HalfSpaceTrees {
     pub fn new(size: Size, columns: usize, seed: u64) -> Self {
         let mut trees = Self {
             size,
-            seed,
             low: vec![0.0; columns],
             high: vec![1.0; columns],
-            parts: Vec::new(),
-            cuts: Vec::new(),
+            parts: Parts::default(),
+            groves: plant(size.trees, columns, seed),
             masses: vec![[0; LEAVES]; size.trees],
             latest: vec![[0; LEAVES]; size.trees],
             filled: 0,
             warm: false,
         };
-        trees.cut();
+        trees.parts = Parts::new(&trees.low, &trees.high);
         trees
     }
 
@@ -106,7 +79,7 @@ impl HalfSpaceTrees {
             self.low[i] = (low - margin).max(f32::MIN);
             self.high[i] = (high + margin).min(f32::MAX);
         }
-        self.cut();
+        self.parts = Parts::new(&self.low, &self.high);
         self.masses.fill([0; LEAVES]);
         self.latest.fill([0; LEAVES]);
         (self.filled, self.warm) = (0, false);
@@ -120,17 +93,22 @@ impl HalfSpaceTrees {
     /// Learns from rows as they pass.
     pub fn update(&mut self, rows: &[f32]) {
         let columns = self.low.len();
-        let mut block = [[0; LANES]; COLUMNS_MAX];
+        let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
+        let mut leaves = [[0; LANES]; TREES_MAX];
         let mut rest = rows;
         while !rest.is_empty() {
             // No further than the window reaches.
             let count = (rest.len() / columns).min(LANES).min((self.size.window - self.filled) as usize);
             let (now, later) = rest.split_at(count * columns);
             self.place(now, &mut block);
-            for (cuts, latest) in self.cuts.iter().zip(&mut self.latest) {
-                leaves(cuts, &block, count)[..count]
-                    .iter()
-                    .for_each(|leaf| latest[usize::from(*leaf) % LEAVES] += 1);
+            let mut latest = &mut self.latest[..];
+            for grove in &self.groves {
+                grove.find(&block, count, &mut above, &mut leaves);
+                for (leaves, latest) in
+                    leaves.iter().zip(latest.split_off_mut(..grove.len()).expect("all trees"))
+                {
+                    leaves[..count].iter().for_each(|leaf| latest[usize::from(*leaf) % LEAVES] += 1);
+                }
             }
             self.filled += count as u32;
             if self.filled == self.size.window {
@@ -148,16 +126,22 @@ impl HalfSpaceTrees {
         }
         let most = self.size.trees as f64 * f64::from(self.size.window) * (1u64 << HEIGHT) as f64;
         let mut scores = Vec::with_capacity(rows.len() / columns);
-        let mut block = [[0; LANES]; COLUMNS_MAX];
+        let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
+        let mut leaves = [[0; LANES]; TREES_MAX];
         for rows in rows.chunks(LANES * columns) {
             let count = rows.len() / columns;
             self.place(rows, &mut block);
             // 256 trees of 65,536 rows at a depth of 6 weigh 2^30 at most.
             let mut masses = [0u32; LANES];
-            for (cuts, weights) in self.cuts.iter().zip(&self.masses) {
-                let leaves = leaves(cuts, &block, count);
-                for (mass, leaf) in masses.iter_mut().zip(leaves) {
-                    *mass += weights[usize::from(leaf) % LEAVES];
+            let mut weights = &self.masses[..];
+            for grove in &self.groves {
+                grove.find(&block, count, &mut above, &mut leaves);
+                let weights = weights.split_off(..grove.len()).expect("all trees");
+                let (weights, weights_left) = weights.as_chunks::<TOGETHER>();
+                let (leaves, leaves_left) = leaves[..grove.len()].as_chunks();
+                leaves.iter().zip(weights).for_each(|(leaves, weights)| weigh(leaves, weights, &mut masses));
+                for (leaves, weights) in leaves_left.iter().zip(weights_left) {
+                    weigh(&[*leaves], std::slice::from_ref(weights).try_into().expect("one"), &mut masses);
                 }
             }
             let score = |mass: &u32| {
@@ -170,11 +154,9 @@ impl HalfSpaceTrees {
     }
 
     /// Writes down the part that every value of up to [`LANES`] rows lies in.
-    fn place(&self, rows: &[f32], block: &mut [Lanes; COLUMNS_MAX]) {
+    fn place(&self, rows: &[f32], block: &mut grove::Block) {
         for (lane, row) in rows.chunks_exact(self.low.len()).enumerate() {
-            for ((value, parts), lanes) in row.iter().zip(&self.parts).zip(block.iter_mut()) {
-                lanes[lane % LANES] = parts.of(*value);
-            }
+            self.parts.place(row, block, lane);
         }
     }
 
@@ -221,22 +203,8 @@ impl HalfSpaceTrees {
         self.high.copy_from_slice(high);
         self.masses.copy_from_slice(masses.as_chunks().0);
         self.latest.copy_from_slice(latest.as_chunks().0);
-        self.cut();
+        self.parts = Parts::new(&self.low, &self.high);
         Some(())
-    }
-
-    /// Draws all cuts: for every node a column, and the middle of what is left of its range.
-    fn cut(&mut self) {
-        let mut bits = self.seed;
-        let tree = |_| {
-            let group = Group { columns: [0; SIDES - 1], at: [[0; LANES]; SIDES - 1] };
-            let mut cuts = [group; 1 + SIDES];
-            let mut sides = vec![(0, PARTS as u8); self.low.len()];
-            cut_node(&mut cuts, 1, &mut sides, &mut bits);
-            cuts
-        };
-        self.cuts = (0..self.size.trees).map(tree).collect();
-        self.parts = self.low.iter().zip(&self.high).map(|(low, high)| Parts::new(*low, *high)).collect();
     }
 
     /// The window is full: its counts become masses. A leaf's is that of the first region on its path with less than a
@@ -263,144 +231,6 @@ impl HalfSpaceTrees {
     }
 }
 
-const LAST: f32 = (PARTS - 1) as f32;
-const WHOLE: f32 = 1.5 * (1u32 << 23) as f32;
-
-impl Parts {
-    fn new(low: f32, high: f32) -> Self {
-        let mut bounds = [f32::INFINITY; PARTS + 1];
-        bounds[0] = f32::NEG_INFINITY;
-        halve(&mut bounds, 0, PARTS, low, high);
-        let scale = PARTS as f32 / (high - low);
-        Self { low, scale: if scale.is_finite() { scale } else { 0.0 }, bounds }
-    }
-
-    /// The part that a value lies in.
-    fn of(&self, value: f32) -> i8 {
-        let guess = (value - self.low) * self.scale - 0.5;
-        let guess = if guess > 0.0 { guess } else { 0.0 };
-        let guess = if guess < LAST { guess } else { LAST };
-        // Adding this leaves the nearest whole number in the lowest bits.
-        let guess = ((guess + WHOLE).to_bits() % PARTS as u32) as usize;
-        if value > self.bounds[guess] && value <= self.bounds[guess + 1] {
-            return guess as i8;
-        }
-        // Rounding led astray, or the range is none that can be divided.
-        let mut part = 0;
-        for level in (0..HEIGHT).rev() {
-            let right = part + (1 << level);
-            part = if value > self.bounds[right] { right } else { part };
-        }
-        part as i8
-    }
-}
-
-/// Cuts a side in the middle, and its halves, until there are parts.
-fn halve(bounds: &mut [f32; PARTS + 1], first: usize, parts: usize, low: f32, high: f32) {
-    if parts > 1 {
-        let at = low * 0.5 + high * 0.5;
-        bounds[first + parts / 2] = at;
-        halve(bounds, first, parts / 2, low, at);
-        halve(bounds, first + parts / 2, parts / 2, at, high);
-    }
-}
-
-/// What lies below a node, given that of every side: a star for each level of cuts. Written out, so that the numbers of
-/// all nodes are known to the compiler, which makes fixed offsets of them.
-macro_rules! below {
-    ($group:ident, $block:ident, $node:expr, $side:expr;) => {
-        $side($node - SIDES)
-    };
-    ($group:ident, $block:ident, $node:expr, $side:expr; * $($level:tt)*) => {{
-        const NODE: usize = $node;
-        let left = below!($group, $block, 2 * $node, $side; $($level)*);
-        let right = below!($group, $block, 2 * $node + 1, $side; $($level)*);
-        pick($group.columns[NODE - 1], &$group.at[NODE - 1], $block, left, right)
-    }};
-}
-
-/// The leaf of each of the first `count` rows. All cuts, from the lowest up, pass on the leaf of that side which a row
-/// lies on; a few rows walk down instead.
-fn leaves(cuts: &Cuts, block: &[Lanes; COLUMNS_MAX], count: usize) -> [u8; LANES] {
-    let mut found = [0; LANES];
-    if count <= WALKERS_MAX {
-        for (lane, leaf) in found.iter_mut().enumerate().take(count) {
-            let upper = walk(&cuts[0], block, lane);
-            *leaf = (SIDES * upper + walk(&cuts[1 + upper], block, lane)) as u8;
-        }
-        return found;
-    }
-    // In two halves, so that what is loaded for one fits into registers: a compiler of WebAssembly keeps the order of loads
-    // and computes as late as it can.
-    let mut lower = [[0; LANES]; SIDES];
-    for (i, (lower, group)) in lower.iter_mut().zip(&cuts[1..]).enumerate() {
-        let leaf = below!(group, block, 1, |leaf: usize| [leaf as u8; LANES]; * * *);
-        *lower = leaf.map(|leaf| (SIDES * i) as u8 + leaf);
-    }
-    let (lower, upper) = (std::hint::black_box(&lower), &cuts[0]);
-    below!(upper, block, 1, |side: usize| lower[side]; * * *)
-}
-
-/// The side that a row leaves a group on.
-fn walk(group: &Group, block: &[Lanes; COLUMNS_MAX], lane: usize) -> usize {
-    let mut node = 1;
-    while node < SIDES {
-        let value = block[usize::from(group.columns[node - 1])][lane];
-        node = 2 * node + usize::from(value > group.at[node - 1][0]);
-    }
-    node - SIDES
-}
-
-#[inline(always)]
-fn pick(
-    column: u8,
-    at: &Lanes,
-    block: &[Lanes; COLUMNS_MAX],
-    left: [u8; LANES],
-    right: [u8; LANES],
-) -> [u8; LANES] {
-    let values = &block[usize::from(column)];
-    let mut leaf = left;
-    for lane in 0..LANES {
-        leaf[lane] = if values[lane] > at[lane] { right[lane] } else { left[lane] };
-    }
-    leaf
-}
-
-/// Cuts a side, `(first, parts)` of every column, and what lies below.
-fn cut_node(cuts: &mut Cuts, node: usize, sides: &mut [(u8, u8)], bits: &mut u64) {
-    if node >= LEAVES {
-        return;
-    }
-    let column = (split_mix(bits) % sides.len() as u64) as usize;
-    let (first, parts) = sides[column];
-    let middle = first + parts / 2;
-    // The node's number in its group, and the one that the group hangs on.
-    let (group, local) = match node < SIDES {
-        true => (0, node),
-        false => {
-            let depth = node.ilog2() - SIDES.ilog2();
-            (1 + (node >> depth) - SIDES, node & ((1 << depth) - 1) | 1 << depth)
-        }
-    };
-    cuts[group].columns[local - 1] = column as u8;
-    cuts[group].at[local - 1] = [middle as i8 - 1; LANES];
-    sides[column] = (first, parts / 2);
-    cut_node(cuts, 2 * node, sides, bits);
-    sides[column] = (middle, parts / 2);
-    cut_node(cuts, 2 * node + 1, sides, bits);
-    sides[column] = (first, parts);
-}
-
-/// SplitMix64 (Steele, Lea & Flood 2014).
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ z >> 31
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,50 +249,56 @@ mod tests {
     }
 
     /// The definition: a walk from the root, comparing values with the middle of what is left of a side.
-    fn defined(row: &[f32], sides: &mut [(f32, f32)], cuts: &Cuts) -> usize {
-        let mut leaf = 0;
-        for level in 0..HEIGHT {
-            let (group, node) = match level < HEIGHT / 2 {
-                true => (&cuts[0], (1 << level) + leaf),
-                false => {
-                    let below = level - HEIGHT / 2;
-                    (&cuts[1 + (leaf >> below)], (1 << below) + leaf % (1 << below))
-                }
-            };
-            let column = usize::from(group.columns[node - 1]);
+    fn defined(row: &[f32], sides: &mut [(f32, f32)], column: impl Fn(usize) -> usize) -> usize {
+        let mut node = 1;
+        for _ in 0..HEIGHT {
+            let column = column(node);
             let (low, high) = sides[column];
             let at = low * 0.5 + high * 0.5;
             let right = row[column] > at;
             sides[column] = if right { (at, high) } else { (low, at) };
-            leaf = 2 * leaf + usize::from(right);
+            node = 2 * node + usize::from(right);
         }
-        leaf
+        node - LEAVES
     }
 
     #[test]
     fn rows_fall_where_a_walk_leads() {
         let mut bits = 5;
-        let mut unit = move || (split_mix(&mut bits) >> 40) as f32 / (1 << 24) as f32;
-        for (columns, scale) in [(1, 1.0), (3, 1e-38), (5, 0.0), (7, f32::MAX), (16, 250.0)] {
-            let mut trees = HalfSpaceTrees::new(Size { trees: 9, window: 50 }, columns, 11);
-            trees.fit(&(0..40 * columns).map(|_| unit() * scale).collect::<Vec<_>>());
-            let mut rows: Vec<f32> = (0..200 * columns).map(|_| (unit() * 1.6 - 0.3) * scale).collect();
+        let mut unit = move || (grove::split_mix(&mut bits) >> 40) as f32 / (1 << 24) as f32;
+        let shapes =
+            [(1, 1.0), (3, 1e-38), (5, 0.0), (7, f32::MAX), (16, 250.0), (16, 0.0), (35, 1e30), (256, 2.0)];
+        for (columns, scale) in shapes {
+            let mut trees = HalfSpaceTrees::new(Size { trees: 75, window: 50 }, columns, 11);
+            trees.fit(
+                &(0..40 * columns)
+                    .map(|i| (unit() + (i % columns) as f32) * scale / columns as f32)
+                    .collect::<Vec<_>>(),
+            );
+            let spread = |(i, value): (usize, f32)| {
+                (value * 1.6 - 0.3 + (i % columns) as f32) * scale / columns as f32
+            };
+            let mut rows: Vec<f32> = (0..100 * columns).map(|i| spread((i, unit()))).collect();
             // On a bound, beside it, and far out.
             for (i, value) in rows.iter_mut().enumerate().step_by(3) {
-                let bound = trees.parts[i % columns].bounds[1 + i % (PARTS - 1)];
+                let bound = trees.parts.column(i % columns).bounds[1 + i % (parts::PARTS - 1)];
                 *value = [bound, bound.next_up(), bound.next_down(), f32::MAX, f32::MIN][i % 5];
             }
             rows.iter_mut().for_each(|value| *value = value.clamp(f32::MIN, f32::MAX));
-            let mut block = [[0; LANES]; COLUMNS_MAX];
+            let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
+            let mut leaves = [[0; LANES]; TREES_MAX];
+            assert_eq!(trees.groves.iter().map(Grove::len).sum::<usize>(), 75);
             for rows in rows.chunks(LANES * columns).chain(rows.chunks(3 * columns)) {
                 trees.place(rows, &mut block);
-                for cuts in &trees.cuts {
-                    let count = rows.len() / columns;
-                    let found = leaves(cuts, &block, count);
-                    for (row, leaf) in rows.chunks(columns).zip(found) {
-                        let mut sides: Vec<_> =
-                            trees.low.iter().copied().zip(trees.high.iter().copied()).collect();
-                        assert_eq!(usize::from(leaf), defined(row, &mut sides, cuts), "{row:?}");
+                for grove in &trees.groves {
+                    grove.find(&block, rows.len() / columns, &mut above, &mut leaves);
+                    for (tree, leaves) in leaves.iter().enumerate().take(grove.len()) {
+                        for (row, leaf) in rows.chunks(columns).zip(leaves) {
+                            let mut sides: Vec<_> =
+                                trees.low.iter().copied().zip(trees.high.iter().copied()).collect();
+                            let expected = defined(row, &mut sides, |node| grove.column(tree, node));
+                            assert_eq!(usize::from(*leaf), expected, "{row:?}");
+                        }
                     }
                 }
             }

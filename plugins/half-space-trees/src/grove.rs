@@ -1,0 +1,228 @@
+//! Trees that share their cuts, and the leaves that rows fall into.
+//!
+//! Written for a compiler that keeps loads in their order and computes as late as it can, as wasmtime's does, and that
+//! puts all vectors of a loop onto the stack once a round, where fuel is counted: functions without loops, and few
+//! vectors between two stores.
+
+use super::parts::{HEIGHT, PARTS};
+
+pub const LEAVES: usize = 1 << HEIGHT;
+/// Rows that are compared at once.
+pub const LANES: usize = 16;
+/// A byte of each of these rows.
+pub type Lanes = [i8; LANES];
+/// Columns that a byte can name, so that no read of a row has to be checked.
+pub const COLUMNS_MAX: usize = 256;
+/// The part that each value of these rows lies in.
+pub type Block = [Lanes; COLUMNS_MAX];
+/// Comparisons that a byte can name.
+pub const CUTS: usize = 256;
+/// For each of these, which rows lie above it: -1, or 0.
+pub type Above = [Lanes; CUTS];
+/// Trees of a grove.
+pub const TREES_MAX: usize = 32;
+/// The leaf of each row in each tree.
+pub type Leaves = [[u8; LANES]; TREES_MAX];
+
+/// So few rows are faster one by one.
+const WALKERS_MAX: usize = 4;
+/// Sides of three levels of cuts, half of a tree's height.
+const SIDES: usize = 1 << (HEIGHT / 2);
+
+/// Some trees, which have no more than [`CUTS`] different cuts together. There are few, since most cuts halve the whole
+/// range of one of the columns. Rows are compared with each once, however many nodes it is the cut of.
+#[derive(Clone, Debug)]
+pub struct Grove {
+    /// How many cuts there are; of each, the column, and the last part of its range that lies below.
+    count: usize,
+    columns: [u8; CUTS],
+    at: [i8; CUTS],
+    /// The cut of every node of every tree, heaps from node 1 on.
+    trees: Vec<[u8; LEAVES]>,
+}
+
+/// Draws the cuts of so many trees over so many columns: for every node a column, and the middle of what is left of it.
+pub fn plant(trees: usize, columns: usize, seed: u64) -> Vec<Grove> {
+    let mut bits = seed;
+    let mut groves: Vec<Grove> = Vec::new();
+    for _ in 0..trees {
+        let mut tree = [(0, 0); LEAVES];
+        cut(&mut tree, 1, &mut vec![(0, PARTS as u8); columns], &mut bits);
+        if !groves.last_mut().is_some_and(|grove| grove.add(&tree)) {
+            let mut grove = Grove { count: 0, columns: [0; CUTS], at: [0; CUTS], trees: Vec::new() };
+            assert!(grove.add(&tree), "a tree has fewer cuts than a grove has room for");
+            groves.push(grove);
+        }
+    }
+    groves
+}
+
+/// Cuts a side, `(first, parts)` of every column, and what lies below.
+fn cut(tree: &mut [(u8, i8); LEAVES], node: usize, sides: &mut [(u8, u8)], bits: &mut u64) {
+    if node >= LEAVES {
+        return;
+    }
+    let column = (split_mix(bits) % sides.len() as u64) as usize;
+    let (first, parts) = sides[column];
+    let middle = first + parts / 2;
+    tree[node] = (column as u8, middle as i8 - 1);
+    sides[column] = (first, parts / 2);
+    cut(tree, 2 * node, sides, bits);
+    sides[column] = (middle, parts / 2);
+    cut(tree, 2 * node + 1, sides, bits);
+    sides[column] = (first, parts);
+}
+
+/// SplitMix64 (Steele, Lea & Flood 2014).
+pub fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ z >> 31
+}
+
+impl Grove {
+    /// Adds a tree, given column and place of every cut; not if there is no room.
+    fn add(&mut self, tree: &[(u8, i8); LEAVES]) -> bool {
+        let (mut count, mut nodes) = (self.count, [0; LEAVES]);
+        for (node, (column, at)) in nodes.iter_mut().zip(tree).skip(1) {
+            let same = |cut: &usize| (self.columns[*cut], self.at[*cut]) == (*column, *at);
+            let cut = (0..count).find(same).unwrap_or(count);
+            if cut == CUTS {
+                return false;
+            }
+            if cut == count {
+                (self.columns[cut], self.at[cut]) = (*column, *at);
+                count += 1;
+            }
+            *node = cut as u8;
+        }
+        if self.trees.len() == TREES_MAX {
+            return false;
+        }
+        self.count = count;
+        self.trees.push(nodes);
+        true
+    }
+
+    /// How many trees there are.
+    pub fn len(&self) -> usize {
+        self.trees.len()
+    }
+
+    /// The column that a node of a tree is cut at.
+    #[cfg(test)]
+    pub fn column(&self, tree: usize, node: usize) -> usize {
+        usize::from(self.columns[usize::from(self.trees[tree][node])])
+    }
+
+    /// Finds the leaf of each of the first `count` rows in each tree. `above` is room to work in.
+    pub fn find(&self, block: &Block, count: usize, above: &mut Above, found: &mut Leaves) {
+        if count <= WALKERS_MAX {
+            for (tree, found) in self.trees.iter().zip(found) {
+                for (lane, leaf) in found.iter_mut().enumerate().take(count) {
+                    *leaf = self.walk(tree, block, lane);
+                }
+            }
+            return;
+        }
+        self.compare(block, above);
+        for (tree, found) in self.trees.iter().zip(found) {
+            climb(tree, above, found);
+        }
+    }
+
+    fn walk(&self, tree: &[u8; LEAVES], block: &Block, lane: usize) -> u8 {
+        let mut node = 1;
+        while node < LEAVES {
+            let cut = usize::from(tree[node]);
+            let value = block[usize::from(self.columns[cut])][lane];
+            node = 2 * node + usize::from(value > self.at[cut]);
+        }
+        (node - LEAVES) as u8
+    }
+
+    /// Four cuts a round; those past the last are no node's.
+    fn compare(&self, block: &Block, above: &mut Above) {
+        let fours = self.columns.as_chunks::<4>().0.iter().zip(self.at.as_chunks::<4>().0);
+        for ((columns, at), above) in fours.zip(above.as_chunks_mut::<4>().0).take(self.count.div_ceil(4)) {
+            for i in 0..4 {
+                let values = &block[usize::from(columns[i])];
+                for lane in 0..LANES {
+                    above[i][lane] = if values[lane] > at[i] { -1 } else { 0 };
+                }
+            }
+        }
+    }
+}
+
+/// What comes up to a node of the lower half: the number, from the right, of the leaf below that of eight it belongs to.
+/// Each star is a level of nodes below. Written out, so that the numbers of nodes are known to the compiler, which
+/// makes fixed offsets of them.
+macro_rules! lower {
+    ($tree:ident, $above:ident, $node:expr;) => {{
+        const LEFT: u8 = (SIDES - 1 - 2 * ($node - LEAVES / 2) % SIDES) as u8;
+        $above[usize::from($tree[$node])].map(|above| LEFT.wrapping_add_signed(above))
+    }};
+    ($tree:ident, $above:ident, $node:expr; * $($level:tt)*) => {{
+        let left = lower!($tree, $above, 2 * ($node); $($level)*);
+        let right = lower!($tree, $above, 2 * ($node) + 1; $($level)*);
+        choose(&$above[usize::from($tree[$node])], left, right)
+    }};
+}
+
+/// What comes up to a node of the upper half.
+macro_rules! upper {
+    ($tree:ident, $above:ident, $sides:ident, $node:expr;) => {
+        $sides[$node - SIDES]
+    };
+    ($tree:ident, $above:ident, $sides:ident, $node:expr; * $($level:tt)*) => {{
+        let left = upper!($tree, $above, $sides, 2 * ($node); $($level)*);
+        let right = upper!($tree, $above, $sides, 2 * ($node) + 1; $($level)*);
+        choose(&$above[usize::from($tree[$node])], left, right)
+    }};
+}
+
+/// The leaf of each row: from the lowest up, each node passes on what came up on the side that the row lies on.
+#[inline(never)]
+fn climb(tree: &[u8; LEAVES], above: &Above, found: &mut [u8; LANES]) {
+    let mut sides = [[0; LANES]; SIDES];
+    macro_rules! store {
+        ($($side:literal)*) => {$(
+            const { assert!($side < SIDES) };
+            // Numbers from the right: a row above its cut has -1 added.
+            let side = lower!(tree, above, SIDES + $side; * *);
+            sides[$side] = side.map(|leaf| leaf + (SIDES * (SIDES - 1 - $side)) as u8);
+        )*};
+    }
+    store!(0 1 2 3 4 5 6 7);
+    let sides = std::hint::black_box(&sides);
+    *found = upper!(tree, above, sides, 1; * * *).map(|leaf| leaf ^ (LEAVES - 1) as u8);
+}
+
+#[inline(always)]
+fn choose(above: &Lanes, left: [u8; LANES], right: [u8; LANES]) -> [u8; LANES] {
+    let mut leaf = left;
+    for lane in 0..LANES {
+        leaf[lane] = if above[lane] < 0 { right[lane] } else { left[lane] };
+    }
+    leaf
+}
+
+/// Adds to each row's mass what its leaf in each of these trees weighs.
+#[inline(never)]
+pub fn weigh<const TREES: usize>(
+    leaves: &[[u8; LANES]; TREES],
+    weights: &[[u32; LEAVES]; TREES],
+    masses: &mut [u32; LANES],
+) {
+    // Of a lane that it does not know, the compiler makes no vectors, into which every weight would have to be put.
+    let mut lane = std::hint::black_box(0);
+    for mass in masses {
+        for tree in 0..TREES {
+            *mass += weights[tree][usize::from(leaves[tree][lane]) % LEAVES];
+        }
+        lane = (lane + 1) % LANES;
+    }
+}
