@@ -267,6 +267,13 @@ pub enum RunnerError {
         /// As given.
         name: String,
     },
+    /// A folder of a new plugin is there already.
+    #[error("{} exists and is not overwritten", .path.display())]
+    #[diagnostic(help("give the plugin another name, or remove this"))]
+    PluginTaken {
+        /// Which.
+        path: PathBuf,
+    },
     /// A setting that is no setting.
     #[error("--config {text}: expected NAME=VALUE")]
     #[diagnostic(help("for example: --config lambda=0.2"))]
@@ -349,6 +356,7 @@ impl RunnerError {
             | Self::Pack { .. }
             | Self::PluginName { .. }
             | Self::PluginSetting { .. }
+            | Self::PluginTaken { .. }
             | Self::NothingToPin { .. }
             | Self::PluginCache { .. }
             | Self::NoPluginCache

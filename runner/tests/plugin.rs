@@ -146,7 +146,8 @@ fn new_plugins_begin_as_the_examples() {
         bench.run(&["my-own/scenario.ron", "--progress", "none", "--out", &out]).expect(0);
         let source = bench.read(&format!("my-own/{file}"));
         assert!(source.contains("\"my-own\""), "{language}:\n{source}");
-        bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(2);
+        let said = bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(2);
+        assert!(said.stderr.contains("another name"), "{}", said.stderr);
         std::fs::remove_dir_all(bench.path("my-own")).unwrap();
     }
     bench.run(&["plugin", "new", "../escape", "--lang", "c"]).expect(2);

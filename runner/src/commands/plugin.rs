@@ -118,7 +118,7 @@ fn new(args: &NewArgs) -> Result<Exit, RunnerError> {
     }
     let folder = PathBuf::from(&args.name);
     if folder.exists() {
-        return Err(RunnerError::OutputTaken { path: folder });
+        return Err(RunnerError::PluginTaken { path: folder });
     }
     let files = match args.lang {
         Language::Rust => template::RUST,
