@@ -115,9 +115,10 @@ pub(super) fn apply(
         if path == "extends" {
             return Err(error(path, Problem::FileOnly));
         }
+        let created = !(is_plain(&value) && find(&tree, &steps).is_some_and(is_plain));
         set(&mut tree, &steps, value.clone());
         // Fills in the defaults of what this override created, for the next one to build on.
-        if let Ok(complete) = serde_json::from_value::<Scenario>(tree.clone()) {
+        if created && let Ok(complete) = serde_json::from_value::<Scenario>(tree.clone()) {
             tree = to_value(&complete);
         }
         applied.push(Applied { origin: origin.clone(), path, raw: raw.clone(), value });
@@ -145,6 +146,20 @@ fn missing(error: &serde_json::Error) -> Problem {
         Some(field) => Problem::MissingField { field: field.to_owned() },
         None => Problem::Refused { message },
     }
+}
+
+/// Whether a value has no parts.
+fn is_plain(value: &Value) -> bool {
+    !value.is_object() && !value.is_array()
+}
+
+/// What stands where the steps lead, if anything does.
+fn find<'t>(tree: &'t Value, steps: &[Step]) -> Option<&'t Value> {
+    steps.iter().try_fold(tree, |target, step| match step {
+        Step::Field(name) | Step::Variant(name) => target.get(name),
+        Step::Key(name) => target.get(name),
+        Step::Element(index) => target.get(index),
+    })
 }
 
 fn set(tree: &mut Value, steps: &[Step], value: Value) {
