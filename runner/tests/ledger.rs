@@ -96,6 +96,31 @@ fn a_ledger_that_cannot_be_written_is_read_in_a_copy() {
     assert!(said.stderr.contains("FAILED  a/ledger/0"), "{}", said.stderr);
 }
 
+/// The database writes when it is opened, for which a full disk has no room.
+#[test]
+#[cfg(unix)]
+fn a_ledger_on_a_full_disk_is_read_in_a_copy() {
+    let bench = one_run();
+    // In a namespace of its own, so that the mount goes with the shell.
+    let script = "mkdir full && mount -t tmpfs -o size=4m tmpfs full && cp -r a full || exit 77
+                  cat /dev/zero > full/filler 2>/dev/null
+                  \"$1\" ledger verify full/a
+                  exit $((100 + $?))";
+    let runner = bench.command(&[]);
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(runner.get_program())
+        .current_dir(bench.path("."))
+        .output();
+    let Some(output) = output.ok().filter(|output| output.status.code() >= Some(100)) else {
+        eprintln!("SKIPPED: only root may mount a small disk, with `unshare`");
+        return;
+    };
+    let said = common::Said::from(&output).expect(100);
+    assert!(said.stdout.contains("ok  full/a/ledger/0"), "{}", said.stdout);
+    assert!(said.stderr.contains("a copy is read"), "{}", said.stderr);
+}
+
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -1,7 +1,7 @@
 //! Where a ledger is: the folder of one, a sealed file, or an output folder with the ledgers of its runs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use phalanx_ledger::{Durability, LedgerError, LedgerReader, SealedLedger, SledStore, StoreError};
 
@@ -50,7 +50,7 @@ pub fn open(path: &Path) -> Result<Box<dyn LedgerReader>, RunnerError> {
     }
 }
 
-/// Opens a ledger's folder or a sealed file. Of a folder that cannot be written, a copy is read.
+/// Opens a ledger's folder or a sealed file. Of a folder that cannot be written, or is on a full disk, a copy is read.
 ///
 /// # Errors
 /// As the ledger's own.
@@ -61,7 +61,12 @@ pub fn open_one(path: &Path) -> Result<Box<dyn LedgerReader>, LedgerError> {
     if path.is_dir() && !is_writable(path) {
         return Ok(Box::new(Copied::open(path)?));
     }
-    Ok(Box::new(SledStore::open(path, Durability::End)?))
+    match SledStore::open(path, Durability::End) {
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+            Ok(Box::new(Copied::open(path)?))
+        }
+        store => Ok(Box::new(store?)),
+    }
 }
 
 /// An error of reading: that there is no ledger is said in the runner's words.
