@@ -3,6 +3,9 @@
 
 /// What a normal distribution's median absolute deviation has to be multiplied by to be its standard deviation.
 const NORMAL: f32 = 1.4826;
+/// The same of its mean absolute deviation, which stands in where more than half of the values are one and the median of
+/// the deviations is 0.
+const NORMAL_MEAN: f32 = 1.2533;
 /// Robust deviations beyond this many count as this many.
 const FAR: f32 = 1e6;
 
@@ -10,7 +13,7 @@ const FAR: f32 = 1e6;
 #[derive(Clone, Debug)]
 pub struct RobustZScore {
     median: Vec<f32>,
-    /// 1 / (1.4826 · MAD); 0 until something was learned, [`FAR`] for a column that hardly varies.
+    /// 1 / deviation; 0 until something was learned, [`FAR`] for a column that hardly varies.
     per_deviation: Vec<f32>,
 }
 
@@ -27,9 +30,12 @@ impl RobustZScore {
             let mut values: Vec<f32> = rows.iter().skip(i).step_by(columns).copied().collect();
             let median = middle(&mut values);
             values.iter_mut().for_each(|value| *value = (*value - median).abs());
+            let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64;
             let deviation = NORMAL * middle(&mut values);
+            let varies = |deviation: f32| deviation * FAR > 1.0;
+            let deviation = if varies(deviation) { deviation } else { NORMAL_MEAN * mean as f32 };
             self.median[i] = median;
-            self.per_deviation[i] = if deviation * FAR > 1.0 { 1.0 / deviation } else { FAR };
+            self.per_deviation[i] = if varies(deviation) { 1.0 / deviation } else { FAR };
         }
     }
 
@@ -101,5 +107,11 @@ mod tests {
         loaded.load(&model.save()).unwrap();
         assert_eq!(loaded.score(&[5.0]), model.score(&[5.0]));
         assert!(loaded.load(b"short").is_none());
+        // Most are 0, so the median deviation is; the mean one is 1.
+        model.fit(&[0.0, 0.0, 0.0, 0.0, 5.0]);
+        let z = 5.0 / NORMAL_MEAN;
+        assert!((model.score(&[5.0])[0] - z / (1.0 + z)).abs() < 1e-6);
+        model.fit(&[7.0; 5]);
+        assert_eq!(model.score(&[7.0, 7.1]), [0.0, FAR * (7.1 - 7.0) / (1.0 + FAR * (7.1 - 7.0))]);
     }
 }
