@@ -47,7 +47,8 @@ pub(crate) const PYTHON: &[File] = &[
     ("app.py", include_str!("../../plugins/rules/app.py")),
     ("build.sh", include_str!("../../plugins/rules/build.sh")),
     CONTRACT,
-    SCENARIO,
+    // Rules that find something.
+    ("scenario.ron", include_str!("../../plugins/templates/scenario-python.ron")),
 ];
 
 /// Writes a template into a new folder.

@@ -139,7 +139,11 @@ fn new_plugins_begin_as_the_examples() {
         let readme = bench.read("my-own/README.md");
         assert!(readme.contains("runner plugin check my-own.wasm"), "{readme}");
         assert!(readme.contains("runner plugin pin scenario.ron"), "{readme}");
-        // Its scenario runs with any plugin of that name.
+        // Its scenario runs with any plugin of that name that takes its settings.
+        let scenario = bench.read("my-own/scenario.ron");
+        assert_eq!(scenario.contains("\"rules\": "), language == "python", "{scenario}");
+        let rules = "\"rules\": \"unexpected_port == 1; unanswered == 1\"";
+        bench.write("my-own/scenario.ron", scenario.replace(rules, ""));
         std::fs::copy(built("ewma.wasm"), bench.path("my-own/my-own.wasm")).unwrap();
         bench.run(&["plugin", "pin", "my-own/scenario.ron"]).expect(0);
         let out = format!("out-{language}");

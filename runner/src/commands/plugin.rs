@@ -174,7 +174,7 @@ fn check_file(args: &CheckArgs) -> Result<Exit, RunnerError> {
     if bytes.len() > SLOW_BYTES {
         let mib = bytes.len() >> 20;
         tracing::warn!(
-            "{}: {mib} MiB of code are compiled four ways; this takes a minute",
+            "{}: {mib} MiB of code are compiled four ways, which takes a minute unless --plugin-cache has them",
             args.file.display()
         );
     }
