@@ -14,7 +14,7 @@ use crate::record::hex;
 /// # Errors
 /// If the scenario or a plugin cannot be read, or there is none.
 pub(crate) fn pin(scenario: &Path) -> Result<String, RunnerError> {
-    let text = fs::read_to_string(scenario).map_err(RunnerError::io("read", scenario))?;
+    let text = crate::scenario::source(scenario)?;
     let folder = scenario.parent().unwrap_or(Path::new(""));
     let mut told = String::new();
     let pinned = rewrite(&text, |path| {

@@ -103,6 +103,8 @@ fn a_scenario_is_pinned_and_run() {
     assert!(said.stderr.contains("SHA-256") && said.stderr.contains("plugins/mean.wasm"), "{}", said.stderr);
     bench.write("b.ron", "(agents: 3)");
     bench.run(&["plugin", "pin", "b.ron"]).expect(2);
+    let said = bench.run(&["plugin", "pin", "bb.ron"]).expect(2);
+    assert!(said.stderr.contains("bb.ron: no such file"), "{}", said.stderr);
 }
 
 #[test]

@@ -25,6 +25,17 @@ pub enum CacheError {
         /// Its permissions.
         mode: u32,
     },
+    /// It is a folder for everybody, such as `/tmp`.
+    #[error(
+        "everybody can write to {} (mode {mode:o}): compiled code from there could run anything; name a folder of your own below it",
+        .folder.display()
+    )]
+    Everybodys {
+        /// Which.
+        folder: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// It, or a folder above it, is another user's.
     #[error(
         "{} belongs to user {owner}, not to user {user} who runs this: compiled code from there could run anything; name another folder",
@@ -84,8 +95,12 @@ impl Safe {
             if owner != user && (above == 0 || owner != 0) {
                 return Err(CacheError::Foreign { folder: folder.to_owned(), owner, user });
             }
-            if mode & OTHERS_WRITE != 0 && (above == 0 || mode & STICKY == 0) {
-                return Err(CacheError::Writable { folder: folder.to_owned(), mode });
+            match (mode & OTHERS_WRITE != 0, mode & STICKY != 0) {
+                (true, false) => return Err(CacheError::Writable { folder: folder.to_owned(), mode }),
+                (true, true) if above == 0 => {
+                    return Err(CacheError::Everybodys { folder: folder.to_owned(), mode });
+                }
+                _ => {}
             }
         }
         Ok(Self { path, user })

@@ -140,13 +140,19 @@ fn a_folder_that_others_can_write_to_is_refused() {
     let folder = folder();
     let cache = folder.path().join("cache");
     CodeCache::open(&cache).unwrap();
-    for mode in [0o777, 0o770, 0o702, 0o1777] {
+    for mode in [0o777, 0o770, 0o702] {
         set_mode(&cache, mode);
         let error = CodeCache::open(&cache).unwrap_err();
         assert!(matches!(error, CacheError::Writable { mode: seen, .. } if seen == mode), "{error}");
         let remedy = format!("chmod go-w {}", cache.canonicalize().unwrap().display());
         assert!(error.to_string().contains(&remedy), "{error}");
     }
+    set_mode(&cache, 0o1777);
+    let error = CodeCache::open(&cache).unwrap_err();
+    assert!(
+        matches!(error, CacheError::Everybodys { .. }) && !error.to_string().contains("chmod"),
+        "{error}"
+    );
     set_mode(&cache, 0o755);
     CodeCache::open(&cache).unwrap();
     // Whoever can rename the folder can put another in its place, unless the bit of /tmp forbids that.

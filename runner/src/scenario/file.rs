@@ -93,6 +93,11 @@ fn read_above(
     Ok(Stack { scenario, layers })
 }
 
+/// The text of one file, without what it extends.
+pub(crate) fn source(file: &Path) -> Result<String, ScenarioError> {
+    read_text(file, &|problem| ScenarioError::new(Origin::file(file), "", problem))
+}
+
 fn read_text(file: &Path, fail: &dyn Fn(Problem) -> ScenarioError) -> Result<String, ScenarioError> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,

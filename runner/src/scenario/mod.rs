@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub use error::{Origin, Problem, ScenarioError};
+pub(crate) use file::source;
 pub use overrides::Override;
 pub(crate) use path::{nearest, same_name, snake_case};
 pub(crate) use text::options as ron_options;
