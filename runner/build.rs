@@ -9,9 +9,12 @@ fn main() {
     tell("RUNNER_BUILD_TARGET", std::env::var("TARGET").ok());
     tell("RUNNER_BUILD_COMMIT", answer("git", &["rev-parse", "HEAD"]));
     println!("cargo::rerun-if-changed=build.rs");
+    // In a worktree `.git` is no folder, but names one.
+    let folder = answer("git", &["rev-parse", "--absolute-git-dir"]).unwrap_or_default();
     // A path that is missing would run this script at every build.
-    for file in ["../.git/HEAD", "../.git/logs/HEAD"].into_iter().filter(|f| Path::new(f).exists()) {
-        println!("cargo::rerun-if-changed={file}");
+    for file in ["HEAD", "logs/HEAD"].map(|name| Path::new(&folder).join(name)).iter().filter(|f| f.exists())
+    {
+        println!("cargo::rerun-if-changed={}", file.display());
     }
 }
 

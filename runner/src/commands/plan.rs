@@ -40,6 +40,8 @@ const BYTES_A_TICK: u64 = 60;
 /// Bytes of a line a tick in events.jsonl, and of a ledger's folder at rest.
 const BYTES_AN_EVENT: u64 = 330;
 const BYTES_A_LEDGER: u64 = 600_000;
+/// What a campaign adds to a run, in seconds: see `runner bench campaign`.
+const ADDED_S: f64 = 0.000_3;
 /// How long the first run is measured at least, if it is short: repeatedly, and the fastest counts, since whatever else
 /// the machine does only makes it slower.
 const PROBE: Duration = Duration::from_millis(200);
@@ -54,7 +56,10 @@ const VALUES: usize = 100;
 /// # Errors
 /// If scenario, study or data cannot be used.
 pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
+    let begin = Instant::now();
     let campaign = args.source.campaign()?;
+    // Every configuration is resolved once more when its first run begins.
+    let resolving_s = begin.elapsed().as_secs_f64();
     args.batch.refuse_beyond_memory(&campaign)?;
     let numbering = campaign.numbering()?;
     let style = Style::of_stdout();
@@ -67,11 +72,11 @@ pub fn plan(args: &PlanArgs) -> Result<Exit, RunnerError> {
     let Pace { seconds_a_work, build_a_agent } = measure(&campaign, options.threads)?;
     let jobs = options.jobs as f64;
     let of = |run: &PlannedRun| campaign.outline(run.configuration);
-    let seconds: f64 = mine
+    let running: f64 = mine
         .iter()
-        .map(|run| of(run).work * seconds_a_work + f64::from(of(run).agents) * build_a_agent)
-        .sum::<f64>()
-        / jobs;
+        .map(|run| of(run).work * seconds_a_work + f64::from(of(run).agents) * build_a_agent + ADDED_S)
+        .sum();
+    let seconds = (running + resolving_s) / jobs;
     let kept = campaign.kept();
     let bytes: u64 = mine
         .iter()
