@@ -1,12 +1,14 @@
 //! Where two runs part: the first tick, then phase, agent and field.
 
+use std::sync::atomic::Ordering;
+
 use phalanx_core::{AgentId, Tick};
 use phalanx_sim::scenario::Scenario;
 use phalanx_sim::{PhaseTrace, Pool, Simulation, TRACED_FIELDS};
 
 use crate::chain::Chain;
 use crate::error::RunnerError;
-use crate::run::Job;
+use crate::run::{INTERRUPTED, Job};
 
 /// One of two runs.
 #[derive(Debug)]
@@ -61,6 +63,9 @@ impl Running {
 
     /// One tick, as a run does it.
     fn step(&mut self) -> Result<[u8; 32], RunnerError> {
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Err(RunnerError::Interrupted);
+        }
         let record = self.simulation.step();
         self.chain.advance(&self.scenario, &mut self.simulation, &record)?;
         Ok(record.fingerprint.0)
@@ -71,7 +76,7 @@ impl Running {
 /// from the start, and agents' state is compared from the first tick on.
 ///
 /// # Errors
-/// If a run cannot be built.
+/// If a run cannot be built, or Ctrl-C comes first.
 pub fn part(a: &Side<'_>, b: &Side<'_>) -> Result<Option<Parting>, RunnerError> {
     let same = a.job.digest() == b.job.digest() && a.seed == b.seed;
     let ticks =

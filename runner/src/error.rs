@@ -209,6 +209,10 @@ pub enum RunnerError {
         /// The most alike that exists.
         nearest: Option<String>,
     },
+    /// Ctrl-C, before there was a result.
+    #[error("interrupted: nothing was compared or written since")]
+    #[diagnostic(help("run the same again"))]
+    Interrupted,
     /// No goldens at all.
     #[error("there are no goldens in {}", .folder.display())]
     #[diagnostic(help(
@@ -319,6 +323,7 @@ impl RunnerError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Interrupted => Exit::Interrupted,
             Self::Simulation(error) if matches!(**error, SimError::Threads(_)) => Exit::Tool,
             Self::Ledger(error) | Self::ReadLedger(error) if error.is_mismatch() => Exit::Mismatch,
             Self::ReadLedger(error)

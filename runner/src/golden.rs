@@ -63,7 +63,7 @@ impl Golden {
     /// Runs a scenario in memory. `base` is the folder that `scenario` is relative to.
     ///
     /// # Errors
-    /// If the scenario or its data cannot be used, or the run panics.
+    /// If the scenario or its data cannot be used, the run panics, or Ctrl-C ends it.
     pub fn run(base: &Path, scenario: &str, set: &[String], threads: usize) -> Result<Self, RunnerError> {
         let overrides: Vec<Override> =
             set.iter().map(|s| Override::from_flag(s)).collect::<Result<_, _>>()?;
@@ -81,6 +81,9 @@ impl Golden {
         })?;
         if let Ended::Panicked(reason) | Ended::Aborted(reason) = &ended {
             return Err(RunnerError::BadGolden { path: file, reason: format!("the run failed: {reason}") });
+        }
+        if matches!(ended, Ended::Interrupted) {
+            return Err(RunnerError::Interrupted);
         }
         let record: RunRecord = job.record(&PlannedRun::FIRST, seed, ended, start, threads).without_timing();
         let record = serde_json::to_value(&record).expect("a record is plain data with text keys");

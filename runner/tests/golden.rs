@@ -2,6 +2,11 @@
 
 mod common;
 
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+#[cfg(unix)]
+use std::time::Duration;
+
 use common::{Bench, SMALL};
 
 fn bench() -> Bench {
@@ -89,4 +94,41 @@ fn goldens_are_blessed_from_committed_engines_only() {
     let said = bench.run(&["golden", "bless"]).expect(2);
     assert!(said.stderr.contains("engine/ has changes that are not committed"), "{}", said.stderr);
     bench.run(&["golden", "bless", "--force"]).expect(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_interrupted_is_no_outcome() {
+    let bench = bench();
+    bench.run(&["golden", "bless", "scenarios/small.ron"]).expect(0);
+    let blessed = bench.read("golden/small.ron");
+    // The same with so many ticks that it is still running when the signal comes.
+    bench.write("golden/small.ron", blessed.replacen("set: []", "set: [\"ticks=1000000\"]", 1));
+    let text = bench.read("golden/small.ron");
+    for arguments in [
+        &["golden", "check"][..],
+        &["golden", "bless"],
+        &[
+            "bisect",
+            "scenarios/small.ron",
+            "scenarios/small.ron",
+            "--set-a",
+            "ticks=1000000",
+            "--set-b",
+            "ticks=1000000",
+        ],
+    ] {
+        let mut command = bench.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(400));
+        let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let said = child.wait_with_output().unwrap();
+        let (out, error) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert_eq!(said.status.code(), Some(130), "{arguments:?}: {out}{error}");
+        assert_eq!(out, "", "{arguments:?}");
+        assert!(error.contains("interrupted"), "{error}");
+        assert_eq!(bench.read("golden/small.ron"), text);
+        assert!(!bench.files().iter().any(|f| f.contains("updated")));
+    }
 }

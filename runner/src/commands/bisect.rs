@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use phalanx_sim::Pool;
@@ -13,7 +14,7 @@ use crate::bisect::{Parting, Side, part};
 use crate::chain::Chain;
 use crate::error::RunnerError;
 use crate::exit::Exit;
-use crate::run::Job;
+use crate::run::{INTERRUPTED, Job};
 use crate::scenario::load;
 
 /// Arguments of `bisect`.
@@ -92,6 +93,9 @@ impl Named {
             found.push(u64::from_be_bytes(*head));
             Ok(())
         })?;
+        if INTERRUPTED.load(Ordering::Relaxed) {
+            return Err(RunnerError::Interrupted);
+        }
         Ok(found.iter().zip(&self.recorded).position(|(found, recorded)| found != recorded))
     }
 }

@@ -109,6 +109,7 @@ fn check(args: &GoldenCheckArgs) -> Result<Exit, RunnerError> {
                 print(&describe(&name, &difference, &updated))?;
                 exit = Exit::Mismatch;
             }
+            Err(RunnerError::Interrupted) => return Err(RunnerError::Interrupted),
             // A golden that cannot be compared is no reason to leave the others unchecked.
             Err(error) => {
                 print(&format!("FAILED  {name}\n"))?;
