@@ -98,6 +98,12 @@ impl Campaign {
         let (mut chosen, mut outlines) = (Vec::new(), Vec::new());
         for index in 0..configurations.len() {
             let varied = vary(&loaded, &study, &configurations, index)?;
+            if index == 0
+                && let Some((path, other)) = varied.given_twice(configurations.paths().len())
+            {
+                let problem = format!("is given by `{other}` too: remove one of the two");
+                return Err(PlanError::Levels { path, problem }.into());
+            }
             if !conditions.is_empty() {
                 let value = varied.to_value();
                 let mut all = true;

@@ -288,6 +288,8 @@ fn plans_are_shown_filtered_and_refused() {
     check(&["--vary", "consensus.quorom=0.5,0.6"], "did you mean `quorum`?");
     check(&["--vary", "consensus.quorum=0.5,1.5"], "1.5 is out of range");
     check(&["--vary", "agents=3:9"], "a range without step");
+    check(&["--vary", "agents=3,4", "--set", "agents=5"], "agents: is given by `--set agents=5` too");
+    check(&["--vary", "agents=3,4", "--vary", "AGENTS=5"], "agents: is given by `factor agents=3` too");
     check(&["-r", "agents > 1000"], "no configuration of 1 fulfils the conditions");
     check(&["-r", "agnets > 1"], "did you mean `agents`?");
     check(&["--until", "f1 rel<0.1 max 4"], "min must lie between 2 and max");

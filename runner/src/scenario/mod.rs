@@ -97,6 +97,18 @@ impl Loaded {
         Self { scenario, params, name: self.name.clone(), stack: Arc::clone(&self.stack), applied }.checked()
     }
 
+    /// A field that one of the topmost `levels` overrides gives although another override below it does: its path, and
+    /// the other's words.
+    #[must_use]
+    pub(crate) fn given_twice(&self, levels: usize) -> Option<(String, String)> {
+        let first = self.applied.len().saturating_sub(levels);
+        (first..self.applied.len()).find_map(|index| {
+            let path = &self.applied[index].path;
+            let other = self.applied[..index].iter().find(|a| a.path == *path)?;
+            Some((path.clone(), other.origin.to_string()))
+        })
+    }
+
     /// The overrides as after `--set`, so that the same scenario can be loaded again.
     #[must_use]
     pub fn overrides(&self) -> Vec<String> {
