@@ -119,6 +119,23 @@ fn runs_go_on_from_their_last_checkpoint() {
     assert!(cut_short > 0, "no kill came before the end of a run");
 }
 
+/// Whoever is killed after the end of the last run was noted, or runs out of disk there, has not written its series.
+#[test]
+fn a_part_that_could_not_be_written_is_written_by_a_resume() {
+    let bench = bench();
+    bench.write("s.ron", SMALL.replace("ticks: 8", "ticks: 40"));
+    let arguments = ["s.ron", "--reps", "2", "-q"];
+    bench.run(&[&arguments[..], &["--out", "whole"]].concat()).expect(0);
+    bench.run(&[&arguments[..], &["--out", "part", "--timeout", "0.0001"]].concat()).expect(3);
+    let in_the_way = bench.path("part/series/part-00000.parquet.tmp");
+    fs::create_dir_all(&in_the_way).unwrap();
+    let said = bench.run(&["resume", "part", "-q"]).expect(1);
+    assert!(said.stderr.contains("part-00000"), "{}", said.stderr);
+    fs::remove_dir(&in_the_way).unwrap();
+    bench.run(&["resume", "part", "-q"]).expect(0);
+    same_results(&bench, "whole", "part");
+}
+
 #[test]
 fn a_checkpoint_that_is_not_the_runs_is_refused_by_name() {
     let bench = bench();

@@ -212,6 +212,14 @@ impl Journal {
         self.place(run)?.rows
     }
 
+    /// The run that ended last among those whose rows are still in the spool.
+    #[must_use]
+    pub fn last_spooled(&self) -> Option<u32> {
+        self.runs()
+            .filter(|run| self.rows(*run).is_some())
+            .max_by_key(|run| self.place(*run).map(|place| place.offset))
+    }
+
     fn place(&self, run: u32) -> Option<Place> {
         self.places.get(run as usize).copied().flatten()
     }

@@ -208,6 +208,7 @@ impl Batch {
     /// # Errors
     /// If the tool fails: a disk is full, a thread does not start.
     pub fn run(&mut self, mut first: Option<(Simulation, Instant)>) -> Result<(), RunnerError> {
+        self.write_last_part()?;
         loop {
             let todo: Vec<u32> =
                 (0..self.numbering.len()).filter(|run| self.is_mine(*run) && !self.is_done(*run)).collect();
@@ -399,6 +400,16 @@ impl Batch {
             }
         }
         Ok(())
+    }
+
+    /// Writes the part of the run that ended last, if no run of it is left to do: whoever was here before may have been
+    /// killed after it noted that run's end.
+    fn write_last_part(&mut self) -> Result<(), RunnerError> {
+        let last = self.journal().last_spooled();
+        let (Some(series), Some(last)) = (&self.series, last) else { return Ok(()) };
+        let part = series.part_of(last);
+        let mut runs = series.runs_of(part).take_while(|run| *run < self.numbering.len());
+        if runs.all(|run| !self.is_mine(run) || self.is_done(run)) { self.write_part(part) } else { Ok(()) }
     }
 
     fn write_part(&mut self, part: u32) -> Result<(), RunnerError> {
