@@ -127,6 +127,15 @@ fn contradictions_point_at_the_value_to_change() {
         "s.ron:3:38: network.latency.max_ticks: 2 is below min_ticks (5): give at least that",
         "--set network.latency.max_ticks=",
     );
+    let stand_in = format!(
+        "(detector: Plugin(path: \"a.wasm\", sha256: \"{}\", on_fault: Native(Rules([Any([])]))))",
+        "0".repeat(64)
+    );
+    check(
+        &stand_in,
+        "s.ron:1:135: detector.plugin.on_fault.native.rules.0: a rule without clauses says nothing: give it at least one",
+        "--set detector.plugin",
+    );
     let error = complaint("(agents: 3)", &["--set", "network.latency.min_ticks=7"]);
     assert!(
         error.contains("--set network.latency.min_ticks=7: network.latency.max_ticks: 1 is below"),

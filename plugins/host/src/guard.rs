@@ -106,6 +106,9 @@ impl<C: Calls> Guard<C> {
         };
         self.breaker = breaker;
         self.slot.restore(state);
+        // What happened to the one that was just built is no part of the run that goes on.
+        self.events.clear();
+        self.last = None;
         Some(())
     }
 

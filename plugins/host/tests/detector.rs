@@ -153,6 +153,20 @@ fn a_fault_loses_nothing_that_was_learned() {
 }
 
 #[test]
+fn what_happened_before_a_state_was_restored_is_not_told() {
+    let trap = Guest::mean().with("score", "unreachable");
+    let mut saved = detector(&trap, Isolation::Live);
+    saved.fit(&rows(1, 10, 3)).unwrap();
+    let bytes = saved.save();
+    let mut built = detector(&trap, Isolation::Live);
+    built.fit(&rows(1, 10, 3)).unwrap();
+    built.score(&rows(2, 5, 3), &mut Vec::new()).unwrap_err();
+    built.restore(&bytes).unwrap();
+    assert!(built.take_events().is_empty() && built.last_fault().is_none());
+    assert_eq!(built.save(), bytes);
+}
+
+#[test]
 fn the_breaker_opens_and_is_tried_again() {
     let trap = Guest::mean().with("score", "unreachable");
     let mut detector = detector(&trap, Isolation::Live);

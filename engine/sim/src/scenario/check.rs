@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::traffic::{CAMPAIGNS_MAX, HOSTS_MAX, SOURCES_MAX};
 
 use super::{
-    AnomalyRate, Attack, Capture, DetectionRule, Detector, Drift, Gaussian, Owner, Scenario, Split,
-    Synthetic, Threshold, Traffic,
+    AnomalyRate, Attack, Capture, DetectionRule, Detector, DetectorFault, Drift, Gaussian, Owner, Scenario,
+    Split, Synthetic, Threshold, Traffic,
 };
 
 /// Bounds that keep tables small and draws finite; far beyond what a scenario can mean.
@@ -116,16 +116,23 @@ impl Scenario {
         {
             return fail("threshold.peaks_over_threshold.q", "the rate must lie between 0 and 1");
         }
-        if let Detector::Rules(rules) = &self.detector {
+        let (path, detector) = match &self.detector {
+            Detector::Plugin(plugin) => match &plugin.on_fault {
+                DetectorFault::Native(native) => ("detector.plugin.on_fault.native.rules", &**native),
+                _ => ("", &self.detector),
+            },
+            own => ("detector.rules", own),
+        };
+        if let Detector::Rules(rules) = detector {
             let empty = |rule: &DetectionRule| match rule {
                 DetectionRule::Any(clauses) | DetectionRule::All(clauses) => clauses.is_empty(),
             };
             if rules.is_empty() {
-                return fail("detector.rules", "no rules: give at least one");
+                return fail(path, "no rules: give at least one");
             }
             if let Some(index) = rules.iter().position(empty) {
                 let message = "a rule without clauses says nothing: give it at least one";
-                return fail(&format!("detector.rules.{index}"), message);
+                return fail(&format!("{path}.{index}"), message);
             }
         }
         Ok(())
