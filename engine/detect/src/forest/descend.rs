@@ -20,9 +20,8 @@ const BLOCK: usize = 32;
 /// Rows that step together. Eight slots fit the registers.
 const GROUP: usize = 8;
 
-/// How many trees ahead of the walk memory is asked for, and the rows from which on that pays.
+/// How many trees ahead of the walk memory is asked for.
 const AHEAD: usize = 2;
-const FEW: usize = 8;
 
 /// Slots of a tree that grew from 129 to 256 rows, the default of the paper.
 const SLOTS: usize = 256;
@@ -158,8 +157,9 @@ fn deep_sums<const W: usize>(
 ) {
     let (trees, leaves) = (nodes.as_chunks::<SLOTS>().0, leaves.as_chunks::<SLOTS>().0);
     let mut block = Block::<W> { rows: [[0; W]; BLOCK], columns: [[0; BLOCK]; W] };
-    // A row or two read a fraction of a tree, and all trees are in the cache after the first block.
-    let mut ahead = if rows.len() >= FEW * width { AHEAD } else { trees.len() };
+    // The first block fetches each tree once; then all are in the cache. Asking for the block's number instead of the next
+    // tree's makes the compiler take the loop apart, which costs a quarter.
+    let mut next = AHEAD;
     for values in rows.chunks(BLOCK * width) {
         let count = values.len() / width;
         for (r, row) in values.chunks_exact(width).enumerate() {
@@ -171,9 +171,9 @@ fn deep_sums<const W: usize>(
         }
         let mut sums = [0; BLOCK];
         for (tree, (nodes, ends)) in trees.iter().zip(leaves).enumerate() {
-            if ahead < trees.len() && tree + AHEAD == ahead {
-                fetch(&trees[ahead], &leaves[ahead]);
-                ahead += 1;
+            if next < trees.len() && tree + AHEAD == next {
+                fetch(&trees[next], &leaves[next]);
+                next += 1;
             }
             deep(nodes, ends, &block, count.div_ceil(GROUP), &mut sums);
         }
@@ -182,7 +182,8 @@ fn deep_sums<const W: usize>(
 }
 
 /// Asks for a tree that will be walked soon. Agents score few rows at a time, each by trees that went out of the cache
-/// since its last turn; waiting for each node when it is reached took most of the time.
+/// since its last turn; waiting for each node when it is reached took most of the time: 60 µs instead of 10 for one row,
+/// 126 instead of 53 for a hundred. Trees that are in the cache take the same with and without.
 fn fetch(nodes: &[Node; SLOTS], leaves: &[u32; SLOTS]) {
     const LINE: usize = 64;
     (0..SLOTS).step_by(LINE / size_of::<Node>()).for_each(|slot| prefetch_index(nodes, slot));
