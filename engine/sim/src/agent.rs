@@ -6,15 +6,13 @@
 use std::sync::Arc;
 
 use bevy_ecs::component::Component;
-use phalanx_core::{
-    AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Truth, Vote,
-};
+use phalanx_core::{AgentId, FlowBatch, FlowKey, Indicator, Prefix, Signature, SignatureId, Tick, Vote};
 use phalanx_detect::{DetectError, DriftDetector, IsolationForest, Threshold, load_drift};
 
 use crate::checkpoint::{Malformed, Reader, Saved, State, Writer, saved, state};
-use crate::footprint::room;
 use crate::scorer::Scorer;
 use crate::traffic::Role;
+use crate::window::Window;
 
 /// Who the agent is. Never changes.
 #[derive(Component, Clone, Copy, Debug)]
@@ -156,7 +154,7 @@ impl PathSums {
         window: &Window,
     ) -> Result<&mut Vec<u64>, DetectError> {
         if self.sums.is_empty() {
-            forest.path_sums(&window.features, &mut self.sums)?;
+            forest.path_sums(window.features(), &mut self.sums)?;
         }
         Ok(&mut self.sums)
     }
@@ -186,84 +184,6 @@ pub(crate) enum Blocked {
     ByOwn,
     /// It matches a signature that another agent reported.
     ByOther,
-}
-
-/// Flagged flows of the last ticks that no report has used up, in order of arrival.
-#[derive(Component, Debug, Default)]
-pub(crate) struct Evidence {
-    flagged: Vec<Flagged>,
-    /// Features of the flagged flows, one row after the other.
-    rows: Vec<f32>,
-}
-
-/// A flagged flow.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Flagged {
-    /// When it was seen.
-    pub(crate) tick: Tick,
-    /// What an indicator can name of it.
-    pub(crate) key: FlowKey,
-    /// Score minus threshold.
-    pub(crate) margin: f64,
-    /// Its truth, closed.
-    pub(crate) truth: Truth,
-}
-
-impl Evidence {
-    /// Flagged flows.
-    pub(crate) fn len(&self) -> usize {
-        self.flagged.len()
-    }
-
-    fn width(&self) -> usize {
-        self.rows.len() / self.len().max(1)
-    }
-
-    /// A flow and its features.
-    pub(crate) fn flow(&self, index: usize) -> (&Flagged, &[f32]) {
-        let width = self.width();
-        (&self.flagged[index], &self.rows[index * width..(index + 1) * width])
-    }
-
-    /// All flows, each with its features.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Flagged, &[f32])> {
-        self.flagged.iter().zip(self.rows.chunks_exact(self.width().max(1)))
-    }
-
-    /// Makes room for so many flows more, and no more than that.
-    pub(crate) fn reserve(&mut self, flows: usize, width: usize) {
-        self.flagged.reserve_exact(flows);
-        self.rows.reserve_exact(flows * width);
-    }
-
-    /// Appends a flow; `row` is as wide as all others are.
-    pub(crate) fn push(&mut self, flow: Flagged, row: &[f32]) {
-        self.flagged.push(flow);
-        self.rows.extend_from_slice(row);
-    }
-
-    /// Forgets the flows that are not to be kept.
-    pub(crate) fn retain(&mut self, kept: impl Fn(&Flagged) -> bool) {
-        let (width, mut to) = (self.width(), 0);
-        for from in 0..self.len() {
-            if kept(&self.flagged[from]) {
-                self.flagged.swap(to, from);
-                self.rows.copy_within(from * width..(from + 1) * width, to * width);
-                to += 1;
-            }
-        }
-        self.flagged.truncate(to);
-        self.rows.truncate(to * width);
-        if to == 0 {
-            empty(&mut self.flagged);
-            empty(&mut self.rows);
-        }
-    }
-
-    /// Bytes that the lists take.
-    pub(crate) fn bytes(&self) -> usize {
-        room(&self.flagged) + room(&self.rows)
-    }
 }
 
 /// What the agent has to say this tick.
@@ -306,91 +226,6 @@ pub(crate) struct Listed {
 #[derive(Component, Clone, Copy, Debug, Default)]
 pub(crate) struct Infection(pub(crate) Option<(u16, Tick)>);
 
-/// A ring of the most recent flows, row-major, with their keys.
-#[derive(Debug)]
-pub(crate) struct Window {
-    width: usize,
-    capacity: usize,
-    next: usize,
-    features: Vec<f32>,
-    keys: Vec<FlowKey>,
-    /// Whether nothing was found wrong with the flow.
-    fine: Vec<bool>,
-}
-
-impl Window {
-    pub(crate) fn new(width: usize, capacity: usize) -> Self {
-        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new(), fine: Vec::new() }
-    }
-
-    /// Appends a flow; the oldest goes once the window is full. Its place.
-    pub(crate) fn push(&mut self, row: &[f32], key: FlowKey, fine: bool) -> usize {
-        let place = self.next;
-        if self.keys.len() < self.capacity {
-            self.features.extend_from_slice(row);
-            self.keys.push(key);
-            self.fine.push(fine);
-        } else {
-            self.features[self.next * self.width..(self.next + 1) * self.width].copy_from_slice(row);
-            self.keys[self.next] = key;
-            self.fine[self.next] = fine;
-        }
-        self.next = (self.next + 1) % self.capacity;
-        place
-    }
-
-    /// Bytes of memory that it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        room(&self.features) + room(&self.keys) + room(&self.fine)
-    }
-
-    /// Flows it holds at most.
-    pub(crate) fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// All flows, `len × width`, in no order of time.
-    pub(crate) fn features(&self) -> &[f32] {
-        &self.features
-    }
-
-    /// Flow `index`.
-    pub(crate) fn row(&self, index: usize) -> &[f32] {
-        &self.features[index * self.width..(index + 1) * self.width]
-    }
-
-    /// Whether nothing was found wrong with any flow that the indicator names: then nobody here would miss it.
-    pub(crate) fn spared_by(&self, indicator: &Indicator) -> bool {
-        !self.keys.iter().zip(&self.fine).any(|(key, fine)| *fine && indicator.matches(key))
-    }
-
-    /// Standard deviation of every feature over the window; 1 where it does not vary, so that it can be divided by.
-    pub(crate) fn deviations(&self) -> Vec<f64> {
-        let rows = self.keys.len().max(1) as f64;
-        let mean_of = |j: usize, f: &dyn Fn(f64) -> f64| {
-            self.features.iter().skip(j).step_by(self.width).map(|x| f(f64::from(*x))).fold(0.0, |a, b| a + b)
-                / rows
-        };
-        (0..self.width)
-            .map(|j| {
-                let mean = mean_of(j, &|x| x);
-                let deviation = mean_of(j, &|x| (x - mean) * (x - mean)).sqrt();
-                if deviation > 0.0 { deviation } else { 1.0 }
-            })
-            .collect()
-    }
-
-    /// Keys of all flows.
-    pub(crate) fn keys(&self) -> &[FlowKey] {
-        &self.keys
-    }
-
-    /// Write position: with the length, all of the ring's state but its contents.
-    pub(crate) fn position(&self) -> usize {
-        self.next
-    }
-}
-
 /// How a signature is compared with a flow: its indicator and, if the scenario gives a radius, the ball around its
 /// centroid.
 #[derive(Clone, Copy, Debug)]
@@ -418,8 +253,7 @@ impl Matcher {
         if self.matches_nothing(signature) {
             return 0;
         }
-        let keys = window.keys.iter().enumerate().filter(|(i, _)| window.fine[*i]);
-        keys.filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
+        window.fine().filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
     }
 
     /// How many flows of a window that nothing was found wrong with an indicator names, if it names any.
@@ -427,7 +261,7 @@ impl Matcher {
         if indicator.is_empty() {
             return 0;
         }
-        window.keys.iter().zip(&window.fine).filter(|(key, fine)| **fine && indicator.matches(key)).count()
+        window.fine().filter(|(_, key)| indicator.matches(key)).count()
     }
 
     /// The indicators that could match a flow with this key, from the most to the least specific.
@@ -500,7 +334,6 @@ pub(crate) fn signature_words(id: SignatureId) -> [u64; 2] {
     [id.tick.0, u64::from(id.author.0) << 16 | u64::from(id.sequence)]
 }
 
-saved!(Flagged { tick, key, margin, truth });
 saved!(Listed { signature, seen });
 saved!(Encounter { campaign, contact, local, shared, recent });
 
@@ -530,20 +363,6 @@ impl Saved for Blocked {
 // Attackers that adapt feel in the next tick what was blocked in this one; everything else is overwritten.
 state!(Batch { kept: [blocked], found: [flows, scores, sums, flagged] });
 
-impl State for Evidence {
-    fn save_state(&self, out: &mut Writer) {
-        let Self { flagged, rows } = self;
-        flagged.save(out);
-        rows.save(out);
-    }
-
-    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
-        *self = Self { flagged: Saved::load(input)?, rows: Saved::load(input)? };
-        let is_sound = self.rows.len() == self.len() * self.width();
-        if is_sound { Ok(()) } else { Err(Malformed("an agent's evidence")) }
-    }
-}
-
 impl State for Infection {
     fn save_state(&self, out: &mut Writer) {
         self.0.save(out);
@@ -563,27 +382,6 @@ impl State for Encounters {
     fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
         self.0 = Saved::load(input)?;
         Ok(())
-    }
-}
-
-impl State for Window {
-    fn save_state(&self, out: &mut Writer) {
-        let Self { width: _, capacity: _, next, features, keys, fine } = self;
-        next.save(out);
-        features.save(out);
-        keys.save(out);
-        fine.save(out);
-    }
-
-    fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
-        let Self { width, capacity, next, features, keys, fine } = self;
-        (*next, *features) = (Saved::load(input)?, Saved::load(input)?);
-        (*keys, *fine) = (Saved::load(input)?, Saved::load(input)?);
-        let is_sound = keys.len() <= *capacity
-            && *next < *capacity
-            && fine.len() == keys.len()
-            && features.len() == keys.len() * *width;
-        if is_sound { Ok(()) } else { Err(Malformed("an agent's window")) }
     }
 }
 

@@ -3,9 +3,10 @@
 use bevy_ecs::world::World;
 
 use crate::agent::{
-    Batch, Blacklist, Detector, Encounter, Encounters, Evidence, Host, Identity, Inbox, Infection, Listed,
-    Model, Outbox, Region,
+    Batch, Blacklist, Detector, Encounter, Encounters, Host, Identity, Inbox, Infection, Listed, Model,
+    Outbox, Region,
 };
+use crate::evidence::Evidence;
 
 /// Bytes that all agents together keep between two ticks, room for growth included. What several agents share, such as
 /// models by role and signatures, and what belongs to no agent, such as messages under way, is not counted.

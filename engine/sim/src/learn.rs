@@ -10,10 +10,11 @@ use phalanx_detect::{
     Threshold, ThresholdPolicy,
 };
 
-use crate::agent::{Batch, Detector, PathSums, Standby, Window};
+use crate::agent::{Batch, Detector, PathSums, Standby};
 use crate::plan::Plan;
 use crate::scenario;
 use crate::scorer::Scorer;
+use crate::window::Window;
 
 /// Every `CALIBRATION`-th flow of the window calibrates a conformal threshold instead of being fitted to.
 const CALIBRATION: usize = 4;

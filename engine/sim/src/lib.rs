@@ -27,6 +27,7 @@ mod board;
 mod checkpoint;
 mod curves;
 mod distribution;
+mod evidence;
 mod footprint;
 mod known;
 mod learn;
@@ -53,6 +54,7 @@ mod tick;
 mod trace;
 mod traffic;
 mod warning;
+mod window;
 
 use phalanx_core::{FlowBatch, Schema};
 

@@ -11,15 +11,16 @@ use rayon::prelude::*;
 use crate::SimError;
 use crate::adversary::{Behaviour, Member, Populations};
 use crate::agent::{
-    Batch, Blacklist, Detector, Encounters, Evidence, Host, Identity, Inbox, Infection, Model, Outbox,
-    PathSums, Region, Window,
+    Batch, Blacklist, Detector, Encounters, Host, Identity, Inbox, Infection, Model, Outbox, PathSums, Region,
 };
+use crate::evidence::Evidence;
 use crate::learn::{self, Commons};
 use crate::network::Graph;
 use crate::plan::Plan;
 use crate::scenario::{Adversary, AdversaryKind, Contradiction, Owner, Placement, Threshold, Traffic};
 use crate::standing::Standings;
 use crate::traffic::{Address, Role, Site, Source};
+use crate::window::Window;
 
 /// Spawns all agents in the order of their ids. Models are fitted in parallel; each from its own stream.
 pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Graph) -> Result<(), SimError> {

@@ -8,9 +8,8 @@ use bevy_ecs::system::{Query, Res};
 use bevy_ecs::world::World;
 use phalanx_core::{AgentId, AgentMix, Tick, digest128};
 
-use crate::agent::{
-    Batch, Blacklist, Detector, Encounters, Evidence, Identity, Inbox, Infection, Model, Outbox,
-};
+use crate::agent::{Batch, Blacklist, Detector, Encounters, Identity, Inbox, Infection, Model, Outbox};
+use crate::evidence::Evidence;
 use crate::phase::{adapt, commit, connect, decide, deliver, detect, measure, observe, report, vote};
 use crate::plan::Now;
 use crate::standing::Standings;

@@ -5,9 +5,10 @@ use phalanx_core::AgentId;
 
 use super::{Malformed, Reader, Saved, State, Writer};
 use crate::agent::{
-    Batch, Blacklist, Detector, Encounters, Evidence, Host, Identity, Inbox, Infection, Model, Outbox, Region,
+    Batch, Blacklist, Detector, Encounters, Host, Identity, Inbox, Infection, Model, Outbox, Region,
 };
 use crate::board::Board;
+use crate::evidence::Evidence;
 use crate::known::Known;
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};

@@ -11,10 +11,9 @@ use rayon::prelude::*;
 
 use super::vote::first_hand;
 use super::{Room, by_agent};
-use crate::agent::{
-    Batch, Blacklist, Blocked, Detector, Evidence, Identity, Inbox, Infection, Model, Window, empty,
-};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Identity, Inbox, Infection, Model, empty};
 use crate::board::Board;
+use crate::evidence::Evidence;
 use crate::known::Known;
 use crate::learn::{self, Commons};
 use crate::mail::{DECISION_BYTES, Mail};
@@ -26,6 +25,7 @@ use crate::scorer::Scorer;
 use crate::spare::Spare;
 use crate::tally::Tally;
 use crate::traffic::Siege;
+use crate::window::Window;
 
 /// What the phase reads and writes of an agent.
 type Row<'r, 'w> = (

@@ -7,7 +7,8 @@ use phalanx_detect::Threshold;
 use rayon::prelude::*;
 
 use super::{Room, by_agent};
-use crate::agent::{Batch, Blacklist, Blocked, Detector, Evidence, Flagged, Identity};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Identity};
+use crate::evidence::{Evidence, Flagged};
 use crate::known::Known;
 use crate::plan::{Now, Plan};
 use crate::population::Owners;

@@ -5,9 +5,8 @@ use phalanx_core::{AgentMix, Tick};
 use rayon::prelude::*;
 
 use super::{Room, by_agent};
-use crate::agent::{
-    Batch, Blacklist, Blocked, Detector, Encounters, Evidence, Identity, Inbox, Infection, Model,
-};
+use crate::agent::{Batch, Blacklist, Blocked, Detector, Encounters, Identity, Inbox, Infection, Model};
+use crate::evidence::Evidence;
 use crate::mail::Mail;
 use crate::opinion::Judge;
 use crate::plan::{Now, Plan};

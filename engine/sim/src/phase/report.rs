@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::{Room, by_agent};
 use crate::adversary::{Moment, Populations, Reporting};
-use crate::agent::{Batch, Blacklist, Blocked, Evidence, Flagged, Identity, Inbox, Model, Outbox};
+use crate::agent::{Batch, Blacklist, Blocked, Identity, Inbox, Model, Outbox};
+use crate::evidence::{Evidence, Flagged};
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
 use crate::scenario::Grouping;

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 
 use super::{Room, by_agent};
 use crate::adversary::{Moment, Populations, Saying};
-use crate::agent::{Blacklist, Detector, Evidence, Flagged, Identity, Inbox, Matcher, Model, Outbox};
+use crate::agent::{Blacklist, Detector, Identity, Inbox, Matcher, Model, Outbox};
 use crate::board::Board;
+use crate::evidence::{Evidence, Flagged};
 use crate::mail::Mail;
 use crate::plan::{Now, Plan};
 use crate::spare::Spare;
