@@ -4,8 +4,10 @@
 //! these runs. Until all of them have ended, their rows wait in `series/.spool`, which the journal points into.
 //! All columns are 64-bit integers; `fingerprint` holds the first eight bytes of a tick's fingerprint, big-endian.
 
+mod rows;
+
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,8 +19,10 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
-use phalanx_core::Outcome;
-use phalanx_sim::{TickCounts, TickRecord};
+use phalanx_sim::TickCounts;
+
+pub use rows::Rows;
+use rows::{IN_MEMORY, unpack};
 
 use crate::error::RunnerError;
 
@@ -66,117 +70,6 @@ fn counters(counts: &TickCounts) -> [(&'static str, u64); 12] {
         ("plugin_faults", plugin_faults),
         ("plugin_fallbacks", plugin_fallbacks),
     ]
-}
-
-/// The rows of a run, packed: the latest in memory, those of long runs in a file without a name, which is gone when its
-/// process is.
-#[derive(Debug)]
-pub struct Rows {
-    folder: PathBuf,
-    latest: Vec<u8>,
-    earlier: Option<File>,
-}
-
-/// Packed rows that stay in memory, in bytes.
-const LATEST: usize = 1 << 20;
-
-impl Rows {
-    /// None yet. The file of a long run will be in this output folder.
-    #[must_use]
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), latest: Vec::new(), earlier: None }
-    }
-
-    /// Appends a tick.
-    ///
-    /// # Errors
-    /// If the file of a long run cannot be written.
-    pub fn push(&mut self, run: u32, record: &TickRecord) -> Result<(), RunnerError> {
-        let outcome = |outcome| record.decisions.iter().filter(|d| d.outcome == outcome).count() as u64;
-        let (head, _) = record.fingerprint.0.split_first_chunk().expect("a fingerprint has 32 bytes");
-        let first = [u64::from(run), record.tick.0, u64::from_be_bytes(*head)];
-        let last = [
-            record.reported.len() as u64,
-            outcome(Outcome::Confirmed),
-            outcome(Outcome::Rejected),
-            outcome(Outcome::Undecided),
-        ];
-        let counts = counters(&record.counts).into_iter().map(|(_, count)| count);
-        first.into_iter().chain(counts).chain(last).for_each(|value| pack(value, &mut self.latest));
-        self.put_away()
-    }
-
-    /// Appends rows that were packed before.
-    ///
-    /// # Errors
-    /// As [`Self::push`].
-    pub fn append(&mut self, packed: &[u8]) -> Result<(), RunnerError> {
-        self.latest.extend_from_slice(packed);
-        self.put_away()
-    }
-
-    fn put_away(&mut self) -> Result<(), RunnerError> {
-        if self.latest.len() < LATEST {
-            return Ok(());
-        }
-        let io = RunnerError::io("write series in", &self.folder);
-        let file = match &mut self.earlier {
-            Some(file) => Ok(file),
-            none => tempfile::tempfile_in(&self.folder).map(|file| none.insert(file)),
-        };
-        file.and_then(|file| file.write_all(&self.latest)).map_err(io)?;
-        self.latest.clear();
-        Ok(())
-    }
-
-    /// The packed rows so far.
-    ///
-    /// # Errors
-    /// If the file of a long run cannot be read.
-    pub fn packed(&mut self) -> Result<Vec<u8>, RunnerError> {
-        let mut all = Vec::new();
-        self.copy_to(&mut all).map_err(RunnerError::io("read series in", &self.folder))?;
-        Ok(all)
-    }
-
-    /// Writes the packed rows so far; how many bytes they are.
-    fn copy_to(&mut self, out: &mut impl Write) -> io::Result<u64> {
-        let mut length = self.latest.len() as u64;
-        if let Some(file) = &mut self.earlier {
-            file.rewind()?;
-            length += io::copy(file, out)?;
-        }
-        out.write_all(&self.latest)?;
-        Ok(length)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.latest.is_empty() && self.earlier.is_none()
-    }
-}
-
-/// LEB128.
-fn pack(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn unpack(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let mut rest = bytes.iter();
-    std::iter::from_fn(move || {
-        let (mut value, mut shift) = (0, 0);
-        loop {
-            let byte = *rest.next()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-    })
 }
 
 /// A table of 64-bit columns.
@@ -315,7 +208,7 @@ fn write_long(packed: &mut impl Read, names: &[String], path: &Path) -> Result<(
     beside(path, names, |writer| {
         let mut bytes = Vec::new();
         loop {
-            if packed.by_ref().take(LATEST as u64).read_to_end(&mut bytes)? == 0 {
+            if packed.by_ref().take(IN_MEMORY as u64).read_to_end(&mut bytes)? == 0 {
                 return Ok(());
             }
             let mut series = Series { names: names.to_vec(), values: vec![Vec::new(); names.len()] };
@@ -473,6 +366,7 @@ impl SeriesWriter {
 
 #[cfg(test)]
 mod tests {
+    use super::rows::pack;
     use super::*;
 
     #[test]
@@ -532,8 +426,8 @@ mod tests {
             pack(tick, &mut bytes);
             (2..columns().len() as u64).for_each(|i| pack(i, &mut bytes));
             rows.append(&bytes).unwrap();
-            assert!(rows.latest.len() < LATEST);
         }
+        assert!(rows.is_in_file());
         let mut again = Rows::new(folder.path());
         again.append(&rows.packed().unwrap()).unwrap();
         assert_eq!(again.packed().unwrap(), rows.packed().unwrap(), "as from a checkpoint");
