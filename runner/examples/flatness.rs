@@ -1,5 +1,5 @@
 //! Draws the picture of docs/performance.md, what an agent-tick costs in worlds of a thousand to a million agents:
-//! `cargo run --release --example flatness [FILE.svg [TICKS]]`. Its million agents take half an hour and 5 GB.
+//! `cargo run --release --example flatness [FILE.svg [TICKS]]`. Its million agents take a quarter of an hour and 5 GB.
 
 use phalanx_runner::bench::million;
 use plotters::prelude::*;
