@@ -276,21 +276,34 @@ fn verification(count: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// Appends many entries and prints the memory on the way: it has to stay flat.
+/// Resident memory and its peak so far.
+fn resident() -> Outcome<String> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or("").to_owned();
+    Ok(format!("{}   {}", line("VmRSS"), line("VmHWM")))
+}
+
+/// Appends many entries and prints the memory on the way, then reads and verifies them.
 fn memory(count: u64) -> Outcome<()> {
     let folder = tempfile::tempdir_in(".")?;
-    let store = SledStore::create(&folder.path().join("ledger"), Durability::Tick)?;
+    let path = folder.path().join("ledger");
+    let store = SledStore::create(&path, Durability::Tick)?;
     let mut ledger = Ledger::create(store, LedgerKey::from_seed(SEED), [0; 32], "0.1.0", SEED)?;
     let clock = Clock::start();
     for tick in 0..count / 1000 {
         let entries: Vec<Entry> = (0..1000).map(|i| entry(tick, i)).collect();
         ledger.append_tick(Tick(tick), &entries)?;
         if (tick + 1) % (count / 10_000).max(1) == 0 {
-            let status = std::fs::read_to_string("/proc/self/status")?;
-            let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or("");
-            println!("{:>12} entries {:>8.1} s   {rss}", ledger.len(), clock.stop()[0]);
+            println!("{:>12} entries {:>8.1} s   {}", ledger.len(), clock.stop()[0], resident()?);
         }
     }
+    ledger.finish()?;
+    let store = SledStore::open(&path, Durability::End)?;
+    println!("{:>33}   {}", "opened", resident()?);
+    Query::default().run(&store, |_, _| ControlFlow::Continue(()))?;
+    println!("{:>33}   {}", "read", resident()?);
+    verify(&store)?;
+    println!("{:>33}   {}", "verified", resident()?);
     Ok(())
 }
 
