@@ -51,13 +51,11 @@ fn compiled(
     rows: usize,
     width: usize,
 ) -> Option<(Lanes, Vec<Program>)> {
-    /// Batches from here on pay for compiling.
-    const ROWS_MIN: usize = 2048;
     let slots = 1 << height;
-    if rows < ROWS_MIN || slots > SLOTS || width > 256 {
+    let lanes = Lanes::detect().next()?;
+    if rows < lanes.rows_min() || slots > SLOTS || width > 256 {
         return None;
     }
-    let lanes = Lanes::detect().next()?;
     let cuts = nodes.iter().filter(|node| **node != Node::PASS).count();
     if cuts > lanes.operations_max() * (nodes.len() / slots) {
         return None;
@@ -281,7 +279,7 @@ mod tests {
     #[test]
     fn every_way_ends_in_the_same_leaf() {
         let mut rng = Streams::from_seed(9).stream(Purpose::Model, 0, Tick(0));
-        for width in [1usize, 4, 16, 17, 64, 65, 256, 257] {
+        for width in [1usize, 4, 10, 16, 17, 64, 65, 256, 257] {
             for sample in [1u32, 2, 3, 8, 100, 129, 256, 257] {
                 let rows: Vec<f32> = (0..300 * width).map(|_| rng.normal() as f32).collect();
                 let config = ForestConfig { trees: 3, sample };

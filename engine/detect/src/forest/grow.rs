@@ -1,9 +1,11 @@
 //! Growing one tree: draw a sample, cut it up, write down how deep its points lie.
 
-use phalanx_core::{AgentMix, Stream};
 use prefetch_index::prefetch_index;
 
+use super::draws::{Draws, TreeDigest};
 use super::path_length::credits;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+use super::window::RankedWindow;
 use super::{Node, key};
 
 /// Memory that fitting needs, kept between fits so that refits do not allocate. It carries no state from one fit to
@@ -18,10 +20,15 @@ pub struct FitScratch {
     values: Vec<f32>,
     /// Where [`partition`] writes the rows of a node; its children write back to `sample`, and so on.
     parted: Vec<u32>,
-    /// A permutation of the features; those known to be constant in the node stand in front.
-    features: Vec<u32>,
+    /// By feature: whether it is known not to vary in the node.
+    is_constant: Vec<bool>,
+    /// Those that are, in the order in which it was found.
+    constant: Vec<u32>,
     /// Path length credit of a leaf that holds so many points.
     credits: Vec<u32>,
+    /// What grows trees of windows, once it was needed.
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    window: Option<Box<RankedWindow>>,
     rows: usize,
     width: usize,
     size: usize,
@@ -39,15 +46,36 @@ impl FitScratch {
         }
     }
 
+    /// Path length credits of leaves of up to so many points as trees have.
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    pub(super) fn credits(&self) -> &[u32] {
+        &self.credits
+    }
+
+    /// What grows trees from `sample` of so many rows and sums up the paths of all, if this machine can and it pays. To be
+    /// given back by [`Self::keep`].
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    pub(super) fn window(&mut self, rows: usize, width: usize, sample: usize) -> Option<Box<RankedWindow>> {
+        if !RankedWindow::takes(rows, width, sample) {
+            return None;
+        }
+        self.window.take().or_else(|| RankedWindow::new().map(Box::new))
+    }
+
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    pub(super) fn keep(&mut self, window: Box<RankedWindow>) {
+        self.window = Some(window);
+    }
+
     /// A uniform sample of rows without replacement by Floyd's method (Bentley & Floyd 1987): one draw a row and
     /// no shuffle of all rows. The order is not uniform, and a tree does not depend on it.
-    pub(crate) fn draw(&mut self, rows: &[f32], rng: &mut Stream) {
+    pub(super) fn draw(&mut self, rows: &[f32], draws: Draws) {
         self.sample.clear();
         if self.size == self.rows {
             self.sample.extend(0..self.rows as u32);
         } else {
             for last in self.rows - self.size..self.rows {
-                let row = rng.below(last as u32 + 1) as usize;
+                let row = draws.row(last, last + 1);
                 let taken = self.drawn[row / 64] >> (row % 64) & 1 == 1;
                 let row = if taken { last } else { row };
                 self.drawn[row / 64] |= 1 << (row % 64);
@@ -70,29 +98,31 @@ impl FitScratch {
 
 /// Grows a tree from the sample that was drawn into `nodes`, all of which send rows left, and `leaves`, `2^height` slots
 /// each, and returns its digest.
-pub(crate) fn grow_tree(
+pub(super) fn grow_tree(
     nodes: &mut [Node],
     leaves: &mut [u32],
     height: u32,
     rows: &[f32],
-    rng: &mut Stream,
+    draws: Draws,
     scratch: &mut FitScratch,
 ) -> u64 {
-    scratch.features.clear();
-    scratch.features.extend(0..scratch.width as u32);
+    scratch.is_constant.clear();
+    scratch.is_constant.resize(scratch.width, false);
+    scratch.constant.clear();
     let mut tree = Tree {
         nodes,
         leaves,
         height,
         rows,
-        rng,
+        draws,
         values: &mut scratch.values,
-        features: &mut scratch.features,
+        is_constant: &mut scratch.is_constant,
+        constant: &mut scratch.constant,
         credits: &scratch.credits,
-        digest: AgentMix::new(0),
+        digest: TreeDigest::default(),
     };
-    tree.grow(&mut scratch.sample, &mut scratch.parted[..scratch.size], 1, 0, 0);
-    tree.digest.finish() as u64
+    tree.grow(&mut scratch.sample, &mut scratch.parted[..scratch.size], 1, 0);
+    tree.digest.finish()
 }
 
 /// A tree under way.
@@ -101,62 +131,83 @@ struct Tree<'a> {
     leaves: &'a mut [u32],
     height: u32,
     rows: &'a [f32],
-    rng: &'a mut Stream,
+    draws: Draws,
     values: &'a mut [f32],
-    features: &'a mut [u32],
+    is_constant: &'a mut [bool],
+    constant: &'a mut Vec<u32>,
     credits: &'a [u32],
-    digest: AgentMix,
+    digest: TreeDigest,
 }
 
 impl Tree<'_> {
-    /// Grows the subtree of `sample` at `slot`, with as much room in `spare`. The first `constant` features are known not
-    /// to vary in it.
+    /// Grows the subtree of `sample` at `slot`, with as much room in `spare`.
     ///
     /// Two points need no cut of their own: it would put both one step deeper, which is the credit of a leaf of two.
-    fn grow(&mut self, sample: &mut [u32], spare: &mut [u32], slot: usize, depth: u32, mut constant: usize) {
+    fn grow(&mut self, sample: &mut [u32], spare: &mut [u32], slot: usize, depth: u32) {
         let count = sample.len();
         if count <= 2 || depth == self.height {
             return self.leaf(slot, depth, count);
         }
-        // Features are drawn until one varies, as in scikit-learn's ExtraTree; those that do not vary here do not
-        // vary further down, so their place in front of the permutation is handed to the children.
-        let (feature, low, high) = loop {
-            if constant == self.features.len() {
-                return self.leaf(slot, depth, count);
-            }
-            let pick = constant + self.rng.below((self.features.len() - constant) as u32) as usize;
-            let feature = self.features[pick];
-            let (low, high) = gather(self.rows, sample, feature, self.values);
-            if low < high {
-                break (feature, low, high);
-            }
-            self.features.swap(pick, constant);
-            constant += 1;
+        let known = self.constant.len();
+        let Some((feature, low, high, bits)) = self.varying(sample, slot) else {
+            self.leaf(slot, depth, count);
+            return self.forget(known);
         };
-        let threshold = between(low, high, self.rng.bits32());
+        let threshold = between(low, high, bits);
         let node = Node { key: key(threshold), feature };
         self.nodes[slot] = node;
-        self.digest.word(u64::from(node.key) << 32 | u64::from(feature));
+        self.digest.cut(slot as u32, node.key, feature);
 
         let values = &self.values[..count];
         if depth + 1 == self.height || count == 3 {
             let left = values.iter().filter(|value| **value <= threshold).count();
             self.leaf(2 * slot, depth + 1, left);
             self.leaf(2 * slot + 1, depth + 1, count - left);
-            return;
+            return self.forget(known);
         }
         let left = partition(sample, values, threshold, spare);
         let (below, above) = spare.split_at_mut(left);
         let (spare_below, spare_above) = sample.split_at_mut(left);
-        self.grow(below, spare_below, 2 * slot, depth + 1, constant);
-        self.grow(above, spare_above, 2 * slot + 1, depth + 1, constant);
+        self.grow(below, spare_below, 2 * slot, depth + 1);
+        self.grow(above, spare_above, 2 * slot + 1, depth + 1);
+        self.forget(known);
+    }
+
+    /// The feature to cut, its smallest and largest value in the sample, which are left in `values`, and the bits for the
+    /// threshold; nothing if no feature varies.
+    ///
+    /// Features are drawn until one varies, as in scikit-learn's ExtraTree. Those that do not vary here do not vary further
+    /// down, so they are remembered there.
+    fn varying(&mut self, sample: &[u32], slot: usize) -> Option<(u32, f32, f32, u32)> {
+        let width = self.is_constant.len();
+        for attempt in 0.. {
+            if self.constant.len() == width {
+                break;
+            }
+            let (feature, bits) = self.draws.cut(slot as u32, attempt, width as u32);
+            if self.is_constant[feature as usize] {
+                continue;
+            }
+            let (low, high) = gather(self.rows, sample, feature, self.values);
+            if low < high {
+                return Some((feature, low, high, bits));
+            }
+            self.is_constant[feature as usize] = true;
+            self.constant.push(feature);
+        }
+        None
+    }
+
+    /// Forgets all features found constant but the first `known`.
+    fn forget(&mut self, known: usize) {
+        self.constant.drain(known..).for_each(|feature| self.is_constant[feature as usize] = false);
     }
 
     /// Ends a path at a leaf of `count` points. Rows pass the unused nodes below to the left.
     fn leaf(&mut self, slot: usize, depth: u32, count: usize) {
         let path = (depth << 24) + self.credits[count];
         self.leaves[(slot << (self.height - depth)) - self.leaves.len()] = path;
-        self.digest.word(u64::from(path));
+        self.digest.leaf(slot as u32, path);
     }
 }
 
@@ -213,7 +264,7 @@ fn extremes(values: &[f32]) -> (f32, f32) {
 /// A threshold in `[low, high)`, uniform up to rounding, for `low < high`. The range is taken in double precision,
 /// where that of two finite floats cannot overflow; a threshold that rounds up to `high` becomes `low`, so both
 /// sides of the cut keep a point.
-fn between(low: f32, high: f32, bits: u32) -> f32 {
+pub(super) fn between(low: f32, high: f32, bits: u32) -> f32 {
     let (from, to) = (f64::from(low), f64::from(high));
     let threshold = (from + (to - from) * (f64::from(bits) * (1.0 / 4_294_967_296.0))) as f32;
     if threshold < high { threshold } else { low }
@@ -236,7 +287,7 @@ fn partition(sample: &[u32], values: &[f32], threshold: f32, parted: &mut [u32])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use phalanx_core::{Purpose, Streams, Tick};
+    use phalanx_core::{Purpose, Stream, Streams, Tick};
 
     fn stream() -> Stream {
         Streams::from_seed(11).stream(Purpose::Model, 0, Tick(0))
@@ -249,7 +300,7 @@ mod tests {
         scratch.prepare(rows, 3, size);
         let mut counts = [0u32; 10];
         for _ in 0..draws {
-            scratch.draw(&[0.0; 30], &mut rng);
+            scratch.draw(&[0.0; 30], Draws::new(rng.bits64()));
             let mut sample = scratch.sample.clone();
             sample.sort_unstable();
             sample.dedup();

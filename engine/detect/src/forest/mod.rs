@@ -14,10 +14,13 @@
 //! and the same in any order of trees or rows.
 
 mod descend;
+mod draws;
 mod grow;
 mod path_length;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 mod program;
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod window;
 
 use std::ops::Range;
 
@@ -27,6 +30,8 @@ use serde::{Deserialize, Serialize};
 use crate::detector::{check_finite, row_count};
 use crate::state;
 use crate::{DetectError, Detector};
+
+use draws::Draws;
 
 pub use grow::FitScratch;
 pub use path_length::average_path_length;
@@ -131,7 +136,13 @@ impl IsolationForest {
         rng: &mut Stream,
         scratch: &mut FitScratch,
     ) -> Result<Self, DetectError> {
-        let mut forest = Self {
+        let mut forest = Self::unfitted(width, config);
+        forest.refit(rows, rng, scratch)?;
+        Ok(forest)
+    }
+
+    fn unfitted(width: usize, config: &ForestConfig) -> Self {
+        Self {
             width,
             config: *config,
             sample: 0,
@@ -141,9 +152,57 @@ impl IsolationForest {
             leaves: Vec::new(),
             digests: Vec::new(),
             oldest: 0,
-        };
-        forest.refit(rows, rng, scratch)?;
+        }
+    }
+
+    /// As [`Self::fit`], and clears `sums` and writes what [`Self::path_sums`] gives for `rows`, at a lower price for windows of
+    /// up to 1,024 rows.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and any value that is not finite.
+    pub fn fit_with_sums(
+        rows: &[f32],
+        width: usize,
+        config: &ForestConfig,
+        sums: &mut Vec<u64>,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<Self, DetectError> {
+        let mut forest = Self::unfitted(width, config);
+        forest.refit_with_sums(rows, sums, rng, scratch)?;
         Ok(forest)
+    }
+
+    /// As [`Self::refit`], and writes the sums, as [`Self::fit_with_sums`].
+    ///
+    /// # Errors
+    /// As [`Self::fit_with_sums`]; the forest is then unchanged.
+    pub fn refit_with_sums(
+        &mut self,
+        rows: &[f32],
+        sums: &mut Vec<u64>,
+        rng: &mut Stream,
+        scratch: &mut FitScratch,
+    ) -> Result<(), DetectError> {
+        let sample = self.check(rows)?;
+        check_finite(rows, self.width)?;
+        #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+        if let Some(mut window) = scratch.window(rows.len() / self.width, self.width, sample) {
+            self.resize(sample);
+            scratch.prepare(rows.len() / self.width, self.width, sample);
+            window.fill(rows, self.width);
+            for tree in 0..self.trees() {
+                let (nodes, leaves) = empty_tree(&mut self.nodes, &mut self.leaves, tree, self.height);
+                let draws = Draws::new(rng.bits64());
+                self.digests[tree] = window.grow(nodes, leaves, self.width, sample, draws, scratch.credits());
+            }
+            sums.clear();
+            sums.extend_from_slice(window.take_sums(scratch.credits()));
+            scratch.keep(window);
+            return Ok(());
+        }
+        self.grow(self.config.trees, sample, rows, rng, scratch)?;
+        self.path_sums(rows, sums)
     }
 
     /// Grows all trees anew, as [`Self::fit`] does with the same stream, in the memory that the forest has.
@@ -327,29 +386,34 @@ impl IsolationForest {
         rng: &mut Stream,
         scratch: &mut FitScratch,
     ) -> bool {
-        scratch.draw(rows, rng);
+        let draws = Draws::new(rng.bits64());
+        scratch.draw(rows, draws);
         if check_drawn && !scratch.is_sample_finite(rows) {
             return false;
         }
-        // Slots are emptied while they are in the cache anyway, be they a replaced tree's or new.
-        let slots = tree << self.height..(tree + 1) << self.height;
-        if slots.end <= self.nodes.len() {
-            self.nodes[slots.clone()].fill(Node::PASS);
-            self.leaves[slots.clone()].fill(0);
-        } else {
-            self.nodes.resize(slots.end, Node::PASS);
-            self.leaves.resize(slots.end, 0);
-        }
-        self.digests[tree] = grow::grow_tree(
-            &mut self.nodes[slots.clone()],
-            &mut self.leaves[slots],
-            self.height,
-            rows,
-            rng,
-            scratch,
-        );
+        let (nodes, leaves) = empty_tree(&mut self.nodes, &mut self.leaves, tree, self.height);
+        self.digests[tree] = grow::grow_tree(nodes, leaves, self.height, rows, draws, scratch);
         true
     }
+}
+
+/// The slots of a tree, with nothing in them. They are emptied while they are in the cache anyway, be they a replaced
+/// tree's or new.
+fn empty_tree<'a>(
+    nodes: &'a mut Vec<Node>,
+    leaves: &'a mut Vec<u32>,
+    tree: usize,
+    height: u32,
+) -> (&'a mut [Node], &'a mut [u32]) {
+    let slots = tree << height..(tree + 1) << height;
+    if slots.end <= nodes.len() {
+        nodes[slots.clone()].fill(Node::PASS);
+        leaves[slots.clone()].fill(0);
+    } else {
+        nodes.resize(slots.end, Node::PASS);
+        leaves.resize(slots.end, 0);
+    }
+    (&mut nodes[slots.clone()], &mut leaves[slots])
 }
 
 impl Detector for IsolationForest {

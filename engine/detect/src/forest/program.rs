@@ -6,7 +6,7 @@
 //! value is that of the child that a row goes to. It is kept relative to the node's leftmost leaf, modulo 2^32, so that
 //! leaves need no constants: theirs is 0.
 //!
-//! Compiling costs about as much as scoring a few hundred rows, so it is done for large batches, by
+//! Compiling costs about as much as scoring a few hundred rows, so it is done for larger batches, by
 //! [`super::descend::path_sums`]. The sums are the same integers. Measured on one core of a Zen 5, ns a row on `10_cover`
 //! and `16_http` (100 trees): walks 385 and 380, AVX2 300 and 245, AVX-512 170 and 140.
 //!
@@ -130,6 +130,14 @@ impl Lanes {
     pub(super) fn detect() -> impl Iterator<Item = Self> {
         let best = pulp::x86::V4::try_new().map(Self::Avx512);
         best.into_iter().chain(pulp::x86::V3::try_new().map(Self::Avx2))
+    }
+
+    /// Rows from which on they pay for compiling: a tree takes 1 µs, and each row saves 2 ns, with AVX2 less than 1.
+    pub(super) fn rows_min(self) -> usize {
+        match self {
+            Self::Avx2(_) => 2048,
+            Self::Avx512(_) => 640,
+        }
     }
 
     /// Operations a tree, on average, up to which they beat walks.
