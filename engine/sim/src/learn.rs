@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bevy_ecs::resource::Resource;
 use phalanx_core::{AgentId, Purpose, Tick};
 use phalanx_detect::{
-    Adwin, DetectError, DriftDetector, FitScratch, PageHinkley, PageHinkleyConfig, StreamingDetector,
-    Threshold, ThresholdPolicy,
+    Adwin, DetectError, DriftDetector, FitScratch, ForestConfig, IsolationForest, PageHinkley,
+    PageHinkleyConfig, StreamingDetector, Threshold, ThresholdPolicy,
 };
 
 use crate::agent::{Batch, Detector, PathSums, Standby};
@@ -21,6 +21,14 @@ const CALIBRATION: usize = 4;
 /// Quantile of the scores above which they count as peaks; SPOT's.
 const PEAK_LEVEL: f64 = 0.98;
 
+/// Working memory of a fit. It carries nothing from one to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    fit: FitScratch,
+    sums: Vec<u64>,
+    scores: Vec<f64>,
+}
+
 /// Benign flows of all agents, row-major: what a shared threshold is calibrated on. Empty if no threshold is.
 #[derive(Resource, Debug, Default)]
 pub(crate) struct Commons(pub(crate) Vec<f32>);
@@ -32,16 +40,40 @@ pub(crate) fn fit(
     agent: AgentId,
     since: Tick,
     window: &Window,
-    scratch: &mut FitScratch,
+    scratch: &mut Scratch,
 ) -> Result<Detector, DetectError> {
     if let scenario::Detector::Plugin(words) = &plan.scenario.detector {
         return hosted(plan, commons, agent, since, window, scratch, &words.on_fault);
     }
+    let (scorer, threshold) =
+        fit_native(plan, commons, agent, since, window, scratch, &plan.scenario.detector)?;
+    Ok(Detector { scorer, threshold, since, standby: None, fell_back: false })
+}
+
+/// A detector of the engine's own, fitted to the window, and its threshold.
+fn fit_native(
+    plan: &Plan,
+    commons: &Commons,
+    agent: AgentId,
+    since: Tick,
+    window: &Window,
+    scratch: &mut Scratch,
+    detector: &scenario::Detector,
+) -> Result<(Scorer, Threshold), DetectError> {
     let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
     let (train, held_out) = split(plan, window);
-    let scorer = Scorer::fit(&plan.scenario.detector, &plan.schema, &train, &mut stream, scratch)?;
-    let threshold = calibrate(plan, commons, &scorer, &held_out)?;
-    Ok(Detector { scorer, threshold, since, standby: None, fell_back: false })
+    if let scenario::Detector::IsolationForest { trees, sample, .. } = detector
+        && own_scores_alone(plan)
+    {
+        let config = ForestConfig { trees: trees.get(), sample: sample.get() };
+        let Scratch { fit, sums, .. } = scratch;
+        let forest = IsolationForest::fit_with_sums(&train, plan.width, &config, sums, &mut stream, fit)?;
+        let threshold = threshold_of(plan, &forest, sums, &mut scratch.scores);
+        return Ok((Scorer::Forest(Arc::new(forest)), threshold));
+    }
+    let scorer = Scorer::fit(detector, &plan.schema, &train, &mut stream, &mut scratch.fit)?;
+    let threshold = calibrate(plan, commons, &scorer, &held_out, &mut scratch.scores)?;
+    Ok((scorer, threshold))
 }
 
 /// A plugin that has learned from the window, if it could, and what stands in for it.
@@ -51,7 +83,7 @@ fn hosted(
     agent: AgentId,
     since: Tick,
     window: &Window,
-    scratch: &mut FitScratch,
+    scratch: &mut Scratch,
     on_fault: &scenario::DetectorFault,
 ) -> Result<Detector, DetectError> {
     let factory = plan.plugins.detector.as_ref().expect("the caller's plugins were checked");
@@ -66,7 +98,7 @@ fn hosted(
     // Until it has learned, it flags nothing.
     let threshold = ThresholdPolicy::Fixed(1.0).fit(&[]).expect("a fixed threshold needs no scores");
     let mut detector = Detector { scorer, threshold, since, standby, fell_back: false };
-    teach(&mut detector, plan, commons, window)?;
+    teach(&mut detector, plan, commons, window, scratch)?;
     Ok(detector)
 }
 
@@ -76,13 +108,10 @@ fn standby(
     agent: AgentId,
     since: Tick,
     window: &Window,
-    scratch: &mut FitScratch,
+    scratch: &mut Scratch,
     native: &scenario::Detector,
 ) -> Result<Standby, DetectError> {
-    let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
-    let (train, held_out) = split(plan, window);
-    let scorer = Scorer::fit(native, &plan.schema, &train, &mut stream, scratch)?;
-    let threshold = calibrate(plan, commons, &scorer, &held_out)?;
+    let (scorer, threshold) = fit_native(plan, commons, agent, since, window, scratch, native)?;
     Ok(Standby { scorer, threshold })
 }
 
@@ -93,11 +122,13 @@ pub(crate) fn teach(
     plan: &Plan,
     commons: &Commons,
     window: &Window,
+    scratch: &mut Scratch,
 ) -> Result<(), DetectError> {
     let Scorer::Hosted(hosted) = &mut detector.scorer else { return Ok(()) };
     let (train, held_out) = split(plan, window);
     let learned = if hosted.is_streaming() && hosted.is_fitted() { Ok(()) } else { hosted.fit(&train) };
-    let calibrated = learned.and_then(|()| calibrate(plan, commons, &detector.scorer, &held_out));
+    let calibrated =
+        learned.and_then(|()| calibrate(plan, commons, &detector.scorer, &held_out, &mut scratch.scores));
     match calibrated {
         Ok(threshold) => detector.threshold = threshold,
         Err(DetectError::Unavailable { .. }) => {}
@@ -144,7 +175,7 @@ pub(crate) fn renew(
     since: Tick,
     window: &Window,
     sums: Option<&mut PathSums>,
-    scratch: &mut FitScratch,
+    scratch: &mut Scratch,
 ) -> Result<(), DetectError> {
     let (train, held_out) = split(plan, window);
     match (&mut detector.scorer, &plan.scenario.detector) {
@@ -153,17 +184,25 @@ pub(crate) fn renew(
             let forest = Arc::make_mut(forest);
             if let Some(sums) = sums.filter(|_| own_scores_alone(plan)) {
                 let sums = sums.of(forest, window)?;
-                forest.refresh_with_sums(&train, sums, *refresh, &mut stream, scratch)?;
-                let scores: Vec<f64> = sums.iter().map(|sum| forest.score_of(*sum)).collect();
-                detector.threshold = fit_threshold(plan, &scores);
+                forest.refresh_with_sums(&train, sums, *refresh, &mut stream, &mut scratch.fit)?;
+                detector.threshold = threshold_of(plan, forest, sums, &mut scratch.scores);
                 detector.since = since;
                 return Ok(());
             }
-            forest.refresh(&train, *refresh, &mut stream, scratch)?;
+            forest.refresh(&train, *refresh, &mut stream, &mut scratch.fit)?;
+        }
+        (Scorer::Forest(forest), _) if own_scores_alone(plan) && Arc::strong_count(forest) == 1 => {
+            let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
+            let Scratch { fit, sums, scores } = scratch;
+            let forest = Arc::get_mut(forest).expect("nobody else has it");
+            forest.refit_with_sums(&train, sums, &mut stream, fit)?;
+            detector.threshold = threshold_of(plan, forest, sums, scores);
+            detector.since = since;
+            return Ok(());
         }
         (Scorer::Streaming(_), _) => {}
         (Scorer::Hosted(_), scenario::Detector::Plugin(words)) => {
-            teach(detector, plan, commons, window)?;
+            teach(detector, plan, commons, window, scratch)?;
             if let scenario::DetectorFault::Native(native) = &words.on_fault {
                 renew_standby(detector, plan, commons, agent, since, window, scratch, native)?;
             }
@@ -175,7 +214,7 @@ pub(crate) fn renew(
             return Ok(());
         }
     }
-    detector.threshold = calibrate(plan, commons, &detector.scorer, &held_out)?;
+    detector.threshold = calibrate(plan, commons, &detector.scorer, &held_out, &mut scratch.scores)?;
     detector.since = since;
     Ok(())
 }
@@ -189,13 +228,13 @@ fn renew_standby(
     agent: AgentId,
     since: Tick,
     window: &Window,
-    scratch: &mut FitScratch,
+    scratch: &mut Scratch,
     native: &scenario::Detector,
 ) -> Result<(), DetectError> {
     match &mut detector.standby {
         Some(standby) if matches!(standby.scorer, Scorer::Streaming(_)) => {
             let (_, held_out) = split(plan, window);
-            standby.threshold = calibrate(plan, commons, &standby.scorer, &held_out)?;
+            standby.threshold = calibrate(plan, commons, &standby.scorer, &held_out, &mut scratch.scores)?;
         }
         _ => {
             detector.standby = Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?));
@@ -205,10 +244,22 @@ fn renew_standby(
 }
 
 /// Sets the scenario's threshold by the scores of the commons, if it is a shared one, else of the agent's own rows.
-fn calibrate(plan: &Plan, commons: &Commons, scorer: &Scorer, own: &[f32]) -> Result<Threshold, DetectError> {
-    let mut scores = Vec::new();
-    scorer.detector().score(if is_shared(plan) { &commons.0 } else { own }, &mut scores)?;
-    Ok(fit_threshold(plan, &scores))
+fn calibrate(
+    plan: &Plan,
+    commons: &Commons,
+    scorer: &Scorer,
+    own: &[f32],
+    scores: &mut Vec<f64>,
+) -> Result<Threshold, DetectError> {
+    scorer.detector().score(if is_shared(plan) { &commons.0 } else { own }, scores)?;
+    Ok(fit_threshold(plan, scores))
+}
+
+/// The scenario's threshold for a forest by the path sums of the rows that it is set by.
+fn threshold_of(plan: &Plan, forest: &IsolationForest, sums: &[u64], scores: &mut Vec<f64>) -> Threshold {
+    scores.clear();
+    scores.extend(sums.iter().map(|sum| forest.score_of(*sum)));
+    fit_threshold(plan, scores)
 }
 
 fn fit_threshold(plan: &Plan, scores: &[f64]) -> Threshold {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::World;
 use phalanx_core::{AgentId, FlowBatch, FlowKey, Purpose, Tick};
-use phalanx_detect::{DetectError, FitScratch};
+use phalanx_detect::DetectError;
 use rayon::prelude::*;
 
 use crate::SimError;
@@ -36,7 +36,7 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
     let mut detectors: Vec<Option<Result<Detector, DetectError>>> = sites
         .par_iter()
         .zip(&windows)
-        .map_init(FitScratch::default, |scratch, (site, window)| {
+        .map_init(learn::Scratch::default, |scratch, (site, window)| {
             let owner = owners.of(site.agent) == site.agent;
             owner.then(|| {
                 let pool = owners.pool(site.agent).map(|pool| {

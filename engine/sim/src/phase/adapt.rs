@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bevy_ecs::change_detection::Mut;
 use bevy_ecs::system::{Local, Query, Res, ResMut};
 use phalanx_core::{AgentId, Signature, SignatureId, Tick};
-use phalanx_detect::FitScratch;
 use rayon::prelude::*;
 
 use super::vote::first_hand;
@@ -54,7 +53,7 @@ pub(crate) fn adapt(
     mut board: ResMut<Board>,
     mut mail: ResMut<Mail>,
     mut tally: ResMut<Tally>,
-    spare: Local<Spare<(FitScratch, Vec<usize>)>>,
+    spare: Local<Spare<(learn::Scratch, Vec<usize>)>>,
     mut room: ResMut<Room>,
     mut agents: Query<(
         &Identity,
@@ -135,7 +134,8 @@ pub(crate) fn adapt(
                     .expect("a window that could be learned from only gains flows");
             } else if matches!(&detector.scorer, Scorer::Hosted(hosted) if !hosted.is_fitted()) {
                 // A plugin that could not learn at first learns as soon as it can be asked.
-                learn::teach(detector, &plan, &commons, &model.window).expect("the window is finite");
+                learn::teach(detector, &plan, &commons, &model.window, scratch)
+                    .expect("the window is finite");
             }
         },
     );
