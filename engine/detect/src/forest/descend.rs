@@ -196,30 +196,35 @@ fn deep<const W: usize>(
     groups: usize,
     sums: &mut [u64; BLOCK],
 ) {
-    let top = fourth_level(nodes, block);
+    let mut top = [0; BLOCK];
+    if groups == 1 {
+        fourth_level(nodes, block, top.first_chunk_mut::<GROUP>().expect("a block has groups"));
+    } else {
+        fourth_level(nodes, block, &mut top);
+    }
     for group in 0..groups {
         let first = group * GROUP;
-        let mut slots = [0; GROUP];
+        let mut slots = [0u8; GROUP];
         for (i, slot) in slots.iter_mut().enumerate() {
-            *slot = top[first + i] as usize;
+            *slot = top[first + i] as u8;
         }
         for _ in 3..SLOTS.trailing_zeros() {
             for (i, slot) in slots.iter_mut().enumerate() {
-                let node = nodes[*slot & (SLOTS - 1)];
+                let node = nodes[usize::from(*slot)];
                 let right = block.rows[first + i][Block::<W>::index(node.feature)] > node.key;
-                *slot = *slot << 1 | usize::from(right);
+                *slot = *slot << 1 | u8::from(right);
             }
         }
         for (i, slot) in slots.iter().enumerate() {
-            sums[first + i] += u64::from(leaves[*slot & (SLOTS - 1)]);
+            sums[first + i] += u64::from(leaves[usize::from(*slot)]);
         }
     }
 }
 
-/// The slots, 8 to 15, that the rows of a block are in after three steps.
+/// The slots, 8 to 15, that the first `N` rows of a block are in after three steps.
 ///
 /// All seven nodes are compared with every row; masks, all ones for "right", choose between the answers.
-fn fourth_level<const W: usize>(nodes: &[Node; SLOTS], block: &Block<W>) -> [u32; BLOCK] {
+fn fourth_level<const W: usize, const N: usize>(nodes: &[Node; SLOTS], block: &Block<W>, top: &mut [u32; N]) {
     // Vector units of 2003 compare signed integers only.
     let signed = |key: u32| (key ^ 1 << 31).cast_signed();
     let cut = |slot: usize, r: usize| {
@@ -227,7 +232,6 @@ fn fourth_level<const W: usize>(nodes: &[Node; SLOTS], block: &Block<W>) -> [u32
         -i32::from(signed(block.columns[Block::<W>::index(node.feature)][r]) > signed(node.key))
     };
     let choose = |right: i32, if_right: i32, if_left: i32| (right & if_right) | (!right & if_left);
-    let mut top = [0; BLOCK];
     for (r, slot) in top.iter_mut().enumerate() {
         let first = cut(1, r);
         let second = choose(first, cut(3, r), cut(2, r));
@@ -236,7 +240,6 @@ fn fourth_level<const W: usize>(nodes: &[Node; SLOTS], block: &Block<W>) -> [u32
         let third = choose(first, below_right, below_left);
         *slot = (8 - 4 * first - 2 * second - third).cast_unsigned();
     }
-    top
 }
 
 #[cfg(test)]
