@@ -156,8 +156,13 @@ impl PluginDetector {
         &self,
         call: impl FnOnce(&mut Slot<DetectorPlugin>) -> Result<T, Fault>,
     ) -> Result<T, DetectError> {
-        self.guard().call(call).map_err(|down| DetectError::Unavailable { why: down.to_string() })
+        self.guard().call(call).map_err(|down| unavailable(&down))
     }
+}
+
+#[cold]
+fn unavailable(down: &Down) -> DetectError {
+    DetectError::Unavailable { why: down.to_string() }
 }
 
 impl Detector for PluginDetector {
@@ -171,16 +176,17 @@ impl Detector for PluginDetector {
         if count == 0 {
             return Ok(());
         }
-        if !self.is_fitted() {
+        let mut guard = self.guard();
+        if guard.slot().state().is_none() {
             return Err(DetectError::Unavailable { why: "it has learned nothing yet".to_owned() });
         }
-        let answer = self.call(|slot| {
-            slot.ask("score", count, |store, guest| {
-                let answer = guest.phalanx_plugin_detector().call_score(store, rows)?;
-                Ok(answer)
-            })
-            .and_then(|answer| check_scores(&answer, count).map(|()| answer))
-        })?;
+        let score = |slot: &mut Slot<DetectorPlugin>| {
+            let answer = slot.ask("score", count, |store, guest| {
+                guest.phalanx_plugin_detector().call_score(store, rows)
+            })?;
+            check_scores(&answer, count).map(|()| answer)
+        };
+        let answer = guard.call(score).map_err(|down| unavailable(&down))?;
         scores.extend(answer.into_iter().map(f64::from));
         Ok(())
     }
@@ -199,12 +205,16 @@ pub(crate) fn check_scores(scores: &[f32], count: usize) -> Result<(), Fault> {
     if scores.len() != count {
         return Err(Fault::answer("score", format!("{} scores for {count} rows", scores.len())));
     }
-    match scores.iter().position(|score| !(0.0..=1.0).contains(score)) {
-        Some(row) => {
-            Err(Fault::answer("score", format!("row {row} scored {}: a score is from 0 to 1", scores[row])))
-        }
-        None => Ok(()),
+    // As for rows: one pass without branches finds out whether there is anything to find.
+    let wrong = |score: &f32| !(0.0..=1.0).contains(score);
+    if scores.iter().fold(false, |any, score| any | wrong(score)) {
+        let row = scores.iter().position(wrong).expect("one is wrong");
+        return Err(Fault::answer(
+            "score",
+            format!("row {row} scored {}: a score is from 0 to 1", scores[row]),
+        ));
     }
+    Ok(())
 }
 
 impl StreamingDetector for PluginDetector {

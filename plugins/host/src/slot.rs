@@ -81,7 +81,7 @@ pub(crate) struct Slot<C> {
     plugin: Plugin,
     setup: Setup,
     isolation: Isolation,
-    guest: Option<(Room, C)>,
+    guest: Option<Box<(Room, C)>>,
     state: Option<Box<[u8]>>,
     fuel_used: u64,
 }
@@ -109,7 +109,7 @@ impl<C: Calls> Slot<C> {
 
     /// Bytes of linear memory of the live instance.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.guest.as_ref().map_or(0, |(room, _)| room.memory_bytes())
+        self.guest.as_ref().map_or(0, |guest| guest.0.memory_bytes())
     }
 
     fn limits(&self) -> Limits {
@@ -124,10 +124,11 @@ impl<C: Calls> Slot<C> {
         call: impl FnOnce(&mut wasmtime::Store<Quota>, &C) -> wasmtime::Result<Result<T, String>>,
     ) -> Result<T, Fault> {
         let fuel = self.limits().fuel(items);
-        let (mut room, calls) = self.guest()?;
-        let answer = room.ask(name, fuel, |store| call(store, &calls))?;
+        let mut guest = self.guest()?;
+        let (room, calls) = &mut *guest;
+        let answer = room.ask(name, fuel, |store| call(store, calls))?;
         self.fuel_used = fuel - room.fuel_left();
-        self.keep(room, calls);
+        self.keep(guest);
         Ok(answer)
     }
 
@@ -140,8 +141,9 @@ impl<C: Calls> Slot<C> {
     ) -> Result<(), Fault> {
         let limits = self.limits();
         let fuel = limits.fuel(items);
-        let (mut room, calls) = self.guest()?;
-        room.ask(name, fuel, |store| call(store, &calls))?;
+        let mut guest = self.guest()?;
+        let (room, calls) = &mut *guest;
+        room.ask(name, fuel, |store| call(store, calls))?;
         self.fuel_used = fuel - room.fuel_left();
         let state = room.ask("save", limits.start_fuel, |store| calls.save(store))?;
         if state.len() > limits.state_bytes {
@@ -150,12 +152,12 @@ impl<C: Calls> Slot<C> {
             return Err(Fault::answer("save", problem));
         }
         self.state = Some(state.into_boxed_slice());
-        self.keep(room, calls);
+        self.keep(guest);
         Ok(())
     }
 
     /// An instance that knows the state. It is gone from the slot, and comes back by [`Self::keep`] if all goes well.
-    fn guest(&mut self) -> Result<(Room, C), Fault> {
+    fn guest(&mut self) -> Result<Box<(Room, C)>, Fault> {
         if let Some(guest) = self.guest.take() {
             return Ok(guest);
         }
@@ -167,12 +169,12 @@ impl<C: Calls> Slot<C> {
         if let Some(state) = &self.state {
             room.ask("load", limits.start_fuel, |store| calls.load(store, state))?;
         }
-        Ok((room, calls))
+        Ok(Box::new((room, calls)))
     }
 
-    fn keep(&mut self, room: Room, calls: C) {
+    fn keep(&mut self, guest: Box<(Room, C)>) {
         if self.isolation == Isolation::Live {
-            self.guest = Some((room, calls));
+            self.guest = Some(guest);
         }
     }
 }
