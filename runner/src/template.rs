@@ -19,6 +19,7 @@ pub(crate) const RUST: &[File] = &[
     (".cargo/config.toml", include_str!("../../plugins/templates/cargo-config.toml")),
     ("src/lib.rs", include_str!("../../plugins/robust-zscore/src/lib.rs")),
     ("src/robust_zscore.rs", include_str!("../../plugins/robust-zscore/src/robust_zscore.rs")),
+    ("src/quad.rs", include_str!("../../plugins/robust-zscore/src/quad.rs")),
     CONTRACT,
     SCENARIO,
 ];

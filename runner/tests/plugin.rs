@@ -150,6 +150,14 @@ fn new_plugins_begin_as_the_examples() {
         bench.run(&["plugin", "pin", "my-own/scenario.ron"]).expect(0);
         let out = format!("out-{language}");
         bench.run(&["my-own/scenario.ron", "--progress", "none", "--out", &out]).expect(0);
+        if language == "rust" {
+            // All modules of the example, or it would not build.
+            let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/robust-zscore/src");
+            for source in std::fs::read_dir(example).unwrap() {
+                let name = source.unwrap().file_name();
+                assert!(bench.path("my-own/src").join(&name).exists(), "{name:?} is missing");
+            }
+        }
         let source = bench.read(&format!("my-own/{file}"));
         assert!(source.contains("\"my-own\""), "{language}:\n{source}");
         let said = bench.run(&["plugin", "new", "my-own", "--lang", language]).expect(2);
