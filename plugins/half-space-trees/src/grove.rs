@@ -4,6 +4,8 @@
 //! puts all vectors of a loop onto the stack once a round, where fuel is counted: functions without loops, and few
 //! vectors between two stores.
 
+use std::cell::RefCell;
+
 use super::parts::{HEIGHT, PARTS};
 
 pub const LEAVES: usize = 1 << HEIGHT;
@@ -15,19 +17,48 @@ pub type Lanes = [i8; LANES];
 pub const COLUMNS_MAX: usize = 256;
 /// The part that each value of these rows lies in.
 pub type Block = [Lanes; COLUMNS_MAX];
-/// Comparisons that a byte can name.
-pub const CUTS: usize = 256;
-/// For each of these, which rows lie above it: -1, or 0.
-pub type Above = [Lanes; CUTS];
+/// Different cuts of a grove, at most.
+const CUTS: usize = 256;
 /// Trees of a grove.
 pub const TREES_MAX: usize = 32;
 /// The leaf of each row in each tree.
 pub type Leaves = [[u8; LANES]; TREES_MAX];
 
-/// So few rows are faster one by one.
-const WALKERS_MAX: usize = 4;
+/// Trees whose leaves are weighed together.
+const TOGETHER: usize = 8;
+/// Bytes that a cut can lie at, and its lanes from there on: no read at 16 bits has to be checked.
+const ABOVE: usize = (1 << 16) + LANES;
+
 /// Sides of three levels of cuts, half of a tree's height.
 const SIDES: usize = 1 << (HEIGHT / 2);
+
+/// Room to work in.
+#[repr(align(64))]
+pub struct Room {
+    pub block: Block,
+    /// For each cut of a grove, one after the other, which rows lie above it: -1, or 0. What is past the last cut is
+    /// never touched.
+    above: [i8; ABOVE],
+    /// What comes up to the middle of a tree.
+    sides: [[u8; LANES]; SIDES],
+    pub leaves: Leaves,
+}
+
+thread_local! {
+    /// Not on the stack, where it would be cleared every time, but at an address that the compiler knows, which in
+    /// WebAssembly saves an addition for every read.
+    pub static ROOM: RefCell<Room> = const {
+        RefCell::new(Room {
+            block: [[0; LANES]; COLUMNS_MAX],
+            above: [0; ABOVE],
+            sides: [[0; LANES]; SIDES],
+            leaves: [[0; LANES]; TREES_MAX],
+        })
+    };
+}
+
+/// Two nodes a number, the left one in its lower half: a read less for every other node.
+type Nodes = [u32; LEAVES / 2];
 
 /// Some trees, which have no more than [`CUTS`] different cuts together. There are few, since most cuts halve the whole
 /// range of one of the columns. Rows are compared with each once, however many nodes it is the cut of.
@@ -37,8 +68,8 @@ pub struct Grove {
     count: usize,
     columns: [u8; CUTS],
     at: [i8; CUTS],
-    /// The cut of every node of every tree, heaps from node 1 on.
-    trees: Vec<[u8; LEAVES]>,
+    /// Where the lanes of the cut of every node of every tree are, heaps from node 1 on.
+    trees: Vec<Nodes>,
 }
 
 /// Draws the cuts of so many trees over so many columns: for every node a column, and the middle of what is left of it.
@@ -85,8 +116,8 @@ pub fn split_mix(state: &mut u64) -> u64 {
 impl Grove {
     /// Adds a tree, given column and place of every cut; not if there is no room.
     fn add(&mut self, tree: &[(u8, i8); LEAVES]) -> bool {
-        let (mut count, mut nodes) = (self.count, [0; LEAVES]);
-        for (node, (column, at)) in nodes.iter_mut().zip(tree).skip(1) {
+        let (mut count, mut nodes) = (self.count, [0; LEAVES / 2]);
+        for (node, (column, at)) in tree.iter().enumerate().skip(1) {
             let same = |cut: &usize| (self.columns[*cut], self.at[*cut]) == (*column, *at);
             let cut = (0..count).find(same).unwrap_or(count);
             if cut == CUTS {
@@ -96,7 +127,7 @@ impl Grove {
                 (self.columns[cut], self.at[cut]) = (*column, *at);
                 count += 1;
             }
-            *node = cut as u8;
+            nodes[node / 2] |= ((cut * LANES) as u32) << (16 * (node % 2));
         }
         if self.trees.len() == TREES_MAX {
             return false;
@@ -114,37 +145,20 @@ impl Grove {
     /// The column that a node of a tree is cut at.
     #[cfg(test)]
     pub fn column(&self, tree: usize, node: usize) -> usize {
-        usize::from(self.columns[usize::from(self.trees[tree][node])])
+        usize::from(self.columns[usize::from(at(&self.trees[tree], node)) / LANES])
     }
 
-    /// Finds the leaf of each of the first `count` rows in each tree. `above` is room to work in.
-    pub fn find(&self, block: &Block, count: usize, above: &mut Above, found: &mut Leaves) {
-        if count <= WALKERS_MAX {
-            for (tree, found) in self.trees.iter().zip(found) {
-                for (lane, leaf) in found.iter_mut().enumerate().take(count) {
-                    *leaf = self.walk(tree, block, lane);
-                }
-            }
-            return;
+    /// Finds the leaf of each row of the block in each tree.
+    pub fn find(&self, room: &mut Room) {
+        self.compare(&room.block, &mut room.above);
+        for (i, tree) in self.trees.iter().enumerate().take(TREES_MAX) {
+            climb(tree, &room.above, &mut room.sides, &mut room.leaves[i]);
         }
-        self.compare(block, above);
-        for (tree, found) in self.trees.iter().zip(found) {
-            climb(tree, above, found);
-        }
-    }
-
-    fn walk(&self, tree: &[u8; LEAVES], block: &Block, lane: usize) -> u8 {
-        let mut node = 1;
-        while node < LEAVES {
-            let cut = usize::from(tree[node]);
-            let value = block[usize::from(self.columns[cut])][lane];
-            node = 2 * node + usize::from(value > self.at[cut]);
-        }
-        (node - LEAVES) as u8
     }
 
     /// Four cuts a round; those past the last are no node's.
-    fn compare(&self, block: &Block, above: &mut Above) {
+    fn compare(&self, block: &Block, above: &mut [i8; ABOVE]) {
+        let above: &mut [Lanes] = above.as_chunks_mut().0;
         let fours = self.columns.as_chunks::<4>().0.iter().zip(self.at.as_chunks::<4>().0);
         for ((columns, at), above) in fours.zip(above.as_chunks_mut::<4>().0).take(self.count.div_ceil(4)) {
             for i in 0..4 {
@@ -163,12 +177,12 @@ impl Grove {
 macro_rules! lower {
     ($tree:ident, $above:ident, $node:expr;) => {{
         const LEFT: u8 = (SIDES - 1 - 2 * ($node - LEAVES / 2) % SIDES) as u8;
-        $above[usize::from($tree[$node])].map(|above| LEFT.wrapping_add_signed(above))
+        lanes($above, at($tree, $node)).map(|above| LEFT.wrapping_add_signed(above))
     }};
     ($tree:ident, $above:ident, $node:expr; * $($level:tt)*) => {{
         let left = lower!($tree, $above, 2 * ($node); $($level)*);
         let right = lower!($tree, $above, 2 * ($node) + 1; $($level)*);
-        choose(&$above[usize::from($tree[$node])], left, right)
+        choose(lanes($above, at($tree, $node)), left, right)
     }};
 }
 
@@ -180,14 +194,13 @@ macro_rules! upper {
     ($tree:ident, $above:ident, $sides:ident, $node:expr; * $($level:tt)*) => {{
         let left = upper!($tree, $above, $sides, 2 * ($node); $($level)*);
         let right = upper!($tree, $above, $sides, 2 * ($node) + 1; $($level)*);
-        choose(&$above[usize::from($tree[$node])], left, right)
+        choose(lanes($above, at($tree, $node)), left, right)
     }};
 }
 
 /// The leaf of each row: from the lowest up, each node passes on what came up on the side that the row lies on.
 #[inline(never)]
-fn climb(tree: &[u8; LEAVES], above: &Above, found: &mut [u8; LANES]) {
-    let mut sides = [[0; LANES]; SIDES];
+fn climb(tree: &Nodes, above: &[i8; ABOVE], sides: &mut [[u8; LANES]; SIDES], found: &mut [u8; LANES]) {
     macro_rules! store {
         ($($side:literal)*) => {$(
             const { assert!($side < SIDES) };
@@ -197,8 +210,20 @@ fn climb(tree: &[u8; LEAVES], above: &Above, found: &mut [u8; LANES]) {
         )*};
     }
     store!(0 1 2 3 4 5 6 7);
-    let sides = std::hint::black_box(&sides);
+    let sides = std::hint::black_box(&*sides);
     *found = upper!(tree, above, sides, 1; * * *).map(|leaf| leaf ^ (LEAVES - 1) as u8);
+}
+
+/// Where the lanes of a node's cut are.
+#[inline(always)]
+fn at(tree: &Nodes, node: usize) -> u16 {
+    (tree[node / 2] >> (16 * (node % 2))) as u16
+}
+
+/// The lanes of a cut.
+#[inline(always)]
+fn lanes(above: &[i8; ABOVE], at: u16) -> &Lanes {
+    above[usize::from(at)..].first_chunk().expect("there is room behind the last one")
 }
 
 #[inline(always)]
@@ -210,19 +235,47 @@ fn choose(above: &Lanes, left: [u8; LANES], right: [u8; LANES]) -> [u8; LANES] {
     leaf
 }
 
-/// Adds to each row's mass what its leaf in each of these trees weighs.
+/// Adds to each row's mass what its leaf in each of the trees that there are weights of weighs.
+pub fn weigh(leaves: &Leaves, weights: &[[u32; LEAVES]], masses: &mut [u32; LANES]) {
+    let (three, mut leaves_left) = leaves.split_first_chunk().expect("a grove has room for so many");
+    let mut weights_left = weights;
+    if let Some((weights, rest)) = weights.split_first_chunk() {
+        weigh_three(three, weights, masses);
+        weights_left = rest;
+    } else {
+        leaves_left = leaves;
+    }
+    for (leaves, weights) in leaves_left.iter().zip(weights_left) {
+        for (mass, leaf) in masses.iter_mut().zip(leaves) {
+            *mass += weights[usize::from(*leaf) % LEAVES];
+        }
+    }
+}
+
 #[inline(never)]
-pub fn weigh<const TREES: usize>(
-    leaves: &[[u8; LANES]; TREES],
-    weights: &[[u32; LEAVES]; TREES],
+fn weigh_three(
+    leaves: &[[u8; LANES]; 3 * TOGETHER],
+    weights: &[[u32; LEAVES]; 3 * TOGETHER],
     masses: &mut [u32; LANES],
 ) {
+    let (leaves, weights) = (leaves.as_chunks::<TOGETHER>().0, weights.as_chunks::<TOGETHER>().0);
     // Of a lane that it does not know, the compiler makes no vectors, into which every weight would have to be put.
-    let mut lane = std::hint::black_box(0);
-    for mass in masses {
-        for tree in 0..TREES {
-            *mass += weights[tree][usize::from(leaves[tree][lane]) % LEAVES];
-        }
-        lane = (lane + 1) % LANES;
+    for (lane, mass) in (std::hint::black_box(0)..).zip(masses) {
+        *mass += weight(&leaves[0], &weights[0], lane);
+        // It would read all weights before it adds any, and run out of registers.
+        let mass = std::hint::black_box(mass);
+        *mass += weight(&leaves[1], &weights[1], lane);
+        let mass = std::hint::black_box(mass);
+        *mass += weight(&leaves[2], &weights[2], lane);
     }
+}
+
+/// What a row's leaves weigh together.
+#[inline(always)]
+fn weight(leaves: &[[u8; LANES]; TOGETHER], weights: &[[u32; LEAVES]; TOGETHER], lane: usize) -> u32 {
+    let mut sum = 0;
+    for tree in 0..TOGETHER {
+        sum += weights[tree][usize::from(leaves[tree][lane % LANES]) % LEAVES];
+    }
+    sum
 }

@@ -14,14 +14,11 @@ mod grove;
 mod parts;
 
 pub use grove::COLUMNS_MAX;
-use grove::{CUTS, Grove, LANES, LEAVES, TREES_MAX, plant, weigh};
+use grove::{Grove, LANES, LEAVES, ROOM, plant, weigh};
 use parts::{HEIGHT, Parts};
 
 /// What the range exceeds that of the first rows by, at either end, as a share of it.
 const MARGIN: f32 = 0.25;
-/// Trees whose leaves are weighed together.
-const TOGETHER: usize = 8;
-
 /// How many trees, and rows a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Size {
@@ -50,6 +47,7 @@ pub struct HalfSpaceTrees {
 impl HalfSpaceTrees {
     /// Knows nothing: every score is 0. `columns` are at most [`COLUMNS_MAX`].
     pub fn new(size: Size, columns: usize, seed: u64) -> Self {
+        assert!(columns <= COLUMNS_MAX, "a column is named by a byte");
         let mut trees = Self {
             size,
             low: vec![0.0; columns],
@@ -93,29 +91,28 @@ impl HalfSpaceTrees {
     /// Learns from rows as they pass.
     pub fn update(&mut self, rows: &[f32]) {
         let columns = self.low.len();
-        let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
-        let mut leaves = [[0; LANES]; TREES_MAX];
         let mut rest = rows;
-        while !rest.is_empty() {
-            // No further than the window reaches.
-            let count = (rest.len() / columns).min(LANES).min((self.size.window - self.filled) as usize);
-            let (now, later) = rest.split_at(count * columns);
-            self.place(now, &mut block);
-            let mut latest = &mut self.latest[..];
-            for grove in &self.groves {
-                grove.find(&block, count, &mut above, &mut leaves);
-                for (leaves, latest) in
-                    leaves.iter().zip(latest.split_off_mut(..grove.len()).expect("all trees"))
-                {
-                    leaves[..count].iter().for_each(|leaf| latest[usize::from(*leaf) % LEAVES] += 1);
+        ROOM.with_borrow_mut(|room| {
+            while !rest.is_empty() {
+                // No further than the window reaches.
+                let count = (rest.len() / columns).min(LANES).min((self.size.window - self.filled) as usize);
+                let (now, later) = rest.split_at(count * columns);
+                self.place(now, &mut room.block);
+                let mut latest = &mut self.latest[..];
+                for grove in &self.groves {
+                    grove.find(room);
+                    let latest = latest.split_off_mut(..grove.len()).expect("all trees");
+                    for (leaves, latest) in room.leaves.iter().zip(latest) {
+                        leaves[..count].iter().for_each(|leaf| latest[usize::from(*leaf) % LEAVES] += 1);
+                    }
                 }
+                self.filled += count as u32;
+                if self.filled == self.size.window {
+                    self.turn();
+                }
+                rest = later;
             }
-            self.filled += count as u32;
-            if self.filled == self.size.window {
-                self.turn();
-            }
-            rest = later;
-        }
+        });
     }
 
     /// 1 - mass / the greatest possible mass.
@@ -126,37 +123,35 @@ impl HalfSpaceTrees {
         }
         let most = self.size.trees as f64 * f64::from(self.size.window) * (1u64 << HEIGHT) as f64;
         let mut scores = Vec::with_capacity(rows.len() / columns);
-        let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
-        let mut leaves = [[0; LANES]; TREES_MAX];
-        for rows in rows.chunks(LANES * columns) {
-            let count = rows.len() / columns;
-            self.place(rows, &mut block);
-            // 256 trees of 65,536 rows at a depth of 6 weigh 2^30 at most.
-            let mut masses = [0u32; LANES];
-            let mut weights = &self.masses[..];
-            for grove in &self.groves {
-                grove.find(&block, count, &mut above, &mut leaves);
-                let weights = weights.split_off(..grove.len()).expect("all trees");
-                let (weights, weights_left) = weights.as_chunks::<TOGETHER>();
-                let (leaves, leaves_left) = leaves[..grove.len()].as_chunks();
-                leaves.iter().zip(weights).for_each(|(leaves, weights)| weigh(leaves, weights, &mut masses));
-                for (leaves, weights) in leaves_left.iter().zip(weights_left) {
-                    weigh(&[*leaves], std::slice::from_ref(weights).try_into().expect("one"), &mut masses);
+        ROOM.with_borrow_mut(|room| {
+            for rows in rows.chunks(LANES * columns) {
+                let count = rows.len() / columns;
+                self.place(rows, &mut room.block);
+                // 256 trees of 65,536 rows at a depth of 6 weigh 2^30 at most.
+                let mut masses = [0u32; LANES];
+                let mut weights = &self.masses[..];
+                for grove in &self.groves {
+                    grove.find(room);
+                    let weights = weights.split_off(..grove.len()).expect("all trees");
+                    weigh(&room.leaves, weights, &mut masses);
                 }
+                let score = |mass: &u32| {
+                    let share = f64::from(*mass) / most;
+                    (1.0 - if share < 1.0 { share } else { 1.0 }) as f32
+                };
+                scores.extend(masses[..count].iter().map(score));
             }
-            let score = |mass: &u32| {
-                let share = f64::from(*mass) / most;
-                (1.0 - if share < 1.0 { share } else { 1.0 }) as f32
-            };
-            scores.extend(masses[..count].iter().map(score));
-        }
+        });
         scores
     }
 
     /// Writes down the part that every value of up to [`LANES`] rows lies in.
     fn place(&self, rows: &[f32], block: &mut grove::Block) {
-        for (lane, row) in rows.chunks_exact(self.low.len()).enumerate() {
-            self.parts.place(row, block, lane);
+        let columns = self.low.len();
+        for (i, rows) in rows.chunks(parts::TOGETHER * columns).enumerate() {
+            // The last one fills up what there are too few for.
+            let row = |i: usize| &rows[(i * columns).min(rows.len() - columns)..][..columns];
+            self.parts.place(std::array::from_fn(row), block, i * parts::TOGETHER);
         }
     }
 
@@ -285,23 +280,25 @@ mod tests {
                 *value = [bound, bound.next_up(), bound.next_down(), f32::MAX, f32::MIN][i % 5];
             }
             rows.iter_mut().for_each(|value| *value = value.clamp(f32::MIN, f32::MAX));
-            let (mut block, mut above) = ([[0; LANES]; COLUMNS_MAX], [[0; LANES]; CUTS]);
-            let mut leaves = [[0; LANES]; TREES_MAX];
             assert_eq!(trees.groves.iter().map(Grove::len).sum::<usize>(), 75);
-            for rows in rows.chunks(LANES * columns).chain(rows.chunks(3 * columns)) {
-                trees.place(rows, &mut block);
-                for grove in &trees.groves {
-                    grove.find(&block, rows.len() / columns, &mut above, &mut leaves);
-                    for (tree, leaves) in leaves.iter().enumerate().take(grove.len()) {
-                        for (row, leaf) in rows.chunks(columns).zip(leaves) {
-                            let mut sides: Vec<_> =
-                                trees.low.iter().copied().zip(trees.high.iter().copied()).collect();
-                            let expected = defined(row, &mut sides, |node| grove.column(tree, node));
-                            assert_eq!(usize::from(*leaf), expected, "{row:?}");
+            let blocks =
+                rows.chunks(LANES * columns).chain(rows.chunks(3 * columns)).chain(rows.chunks(columns));
+            ROOM.with_borrow_mut(|room| {
+                for rows in blocks {
+                    trees.place(rows, &mut room.block);
+                    for grove in &trees.groves {
+                        grove.find(room);
+                        for (tree, leaves) in room.leaves.iter().enumerate().take(grove.len()) {
+                            for (row, leaf) in rows.chunks(columns).zip(leaves) {
+                                let mut sides: Vec<_> =
+                                    trees.low.iter().copied().zip(trees.high.iter().copied()).collect();
+                                let expected = defined(row, &mut sides, |node| grove.column(tree, node));
+                                assert_eq!(usize::from(*leaf), expected, "{row:?}");
+                            }
                         }
                     }
                 }
-            }
+            });
         }
     }
 }

@@ -4,6 +4,8 @@
 pub const HEIGHT: usize = 6;
 /// Parts of a column's range that so many cuts can tell apart.
 pub const PARTS: usize = 1 << HEIGHT;
+/// Rows that are placed at once.
+pub const TOGETHER: usize = 4;
 /// Columns whose parts are guessed at once.
 const WIDE: usize = 16;
 
@@ -49,18 +51,25 @@ impl Parts {
         Self { columns, guesses }
     }
 
-    /// Writes the part of every value of a row into one lane of its column.
-    pub fn place<const LANES: usize>(&self, row: &[f32], block: &mut [[i8; LANES]], lane: usize) {
-        let lane = lane % LANES;
-        let (wide, rest) = row.as_chunks();
+    /// Writes the part of every value of some rows into the lanes of its column from one on: so many rows at once that
+    /// what a column needs is read once for all.
+    pub fn place<const LANES: usize>(
+        &self,
+        rows: [&[f32]; TOGETHER],
+        block: &mut [[i8; LANES]],
+        lane: usize,
+    ) {
+        let [a, b, c, d] = rows.map(|row| row.as_chunks().0);
+        let lanes = self.guesses.iter().zip(block.as_chunks_mut().0);
         let mut certain = true;
-        for ((values, guess), lanes) in wide.iter().zip(&self.guesses).zip(block.as_chunks_mut().0) {
-            certain &= guess.place(values, lanes, lane);
+        for (((((guess, lanes), a), b), c), d) in lanes.zip(a).zip(b).zip(c).zip(d) {
+            certain &= guess.place([a, b, c, d], lanes, lane);
         }
-        if !certain {
-            self.look_up(row, 0, block, lane);
-        } else if !rest.is_empty() {
-            self.look_up(rest, row.len() - rest.len(), block, lane);
+        let first = if certain { self.guesses.len() * WIDE } else { 0 };
+        if first < self.columns.len() {
+            for (i, row) in rows.iter().enumerate() {
+                self.look_up(&row[first..], first, block, lane + i);
+            }
         }
     }
 
@@ -141,21 +150,28 @@ impl Guess {
     #[inline(always)]
     fn place<const LANES: usize>(
         &self,
-        values: &[f32; WIDE],
+        rows: [&[f32; WIDE]; TOGETHER],
         lanes: &mut [[i8; LANES]; WIDE],
         lane: usize,
     ) -> bool {
-        let mut certain = u32::MAX;
+        let mut certain = [u32::MAX; WIDE];
+        // A byte a row, so that they are written at once.
+        let mut parts = [0; WIDE];
         for i in 0..WIDE {
-            let guess = (values[i] - self.low[i]) * self.scale[i] - 0.5;
-            let guess = if guess > 0.0 { guess } else { 0.0 };
-            let guess = if guess < LAST { guess } else { LAST };
-            let whole = guess + WHOLE;
-            let off = guess - (whole - WHOLE);
-            certain &= if off * off < self.near[i] { u32::MAX } else { 0 };
-            lanes[i][lane] = (whole.to_bits() % PARTS as u32) as i8;
+            for (row, values) in rows.iter().enumerate() {
+                let guess = (values[i] - self.low[i]) * self.scale[i] - 0.5;
+                let guess = if guess > 0.0 { guess } else { 0.0 };
+                let guess = if guess < LAST { guess } else { LAST };
+                let whole = guess + WHOLE;
+                let off = guess - (whole - WHOLE);
+                certain[i] &= if off * off < self.near[i] { u32::MAX } else { 0 };
+                parts[i] |= (whole.to_bits() % PARTS as u32) << (8 * row);
+            }
         }
-        certain == u32::MAX
+        for (lanes, parts) in lanes.iter_mut().zip(parts) {
+            lanes[lane..lane + TOGETHER].copy_from_slice(&parts.to_le_bytes().map(|part| part as i8));
+        }
+        certain.into_iter().fold(u32::MAX, |all, one| all & one) == u32::MAX
     }
 }
 
