@@ -22,8 +22,9 @@ pub struct Kernel {
 }
 
 /// All kernels.
-pub const KERNELS: [Kernel; 10] = [
+pub const KERNELS: [Kernel; 11] = [
     Kernel { name: "forest.fit", unit: "fit", prepare: forest_fit },
+    Kernel { name: "forest.refit", unit: "fit", prepare: forest_refit },
     Kernel { name: "forest.score", unit: "row", prepare: forest_score },
     Kernel { name: "traffic.generate", unit: "flow", prepare: traffic_generate },
     Kernel { name: "votes.tally", unit: "vote", prepare: votes_tally },
@@ -50,6 +51,19 @@ fn forest_fit() -> Box<dyn FnMut() -> u64> {
     Box::new(move || {
         let forest = IsolationForest::fit(&rows, 4, &ForestConfig::default(), &mut rng, &mut scratch);
         black_box(forest.expect("rows are finite"));
+        1
+    })
+}
+
+/// What an agent of classic.ron does in every tick: the same fit, and the scores of the window for its threshold.
+fn forest_refit() -> Box<dyn FnMut() -> u64> {
+    let (rows, mut rng, mut scratch) = (normal(1000, 4), stream(Purpose::Model), FitScratch::default());
+    let mut forest = IsolationForest::fit(&rows, 4, &ForestConfig::default(), &mut rng, &mut scratch)
+        .expect("rows are finite");
+    let mut sums = Vec::new();
+    Box::new(move || {
+        forest.refit_with_sums(&rows, &mut sums, &mut rng, &mut scratch).expect("rows are finite");
+        black_box(&sums);
         1
     })
 }
