@@ -14,7 +14,7 @@
 use prefetch_index::prefetch_index;
 
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-use super::program::{Lanes, Program};
+use super::program::{Compiler, Lanes, Program};
 use super::{Node, key};
 
 /// Rows that are turned into keys together; their share of the first-level cache leaves room for a tree.
@@ -36,10 +36,11 @@ pub(crate) fn path_sums(
     height: u32,
     rows: &[f32],
     width: usize,
-    mut done: impl FnMut(u64),
+    done: impl FnMut(u64),
 ) {
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     if let Some((lanes, programs)) = compiled(nodes, leaves, height, rows.len() / width, width) {
+        let mut done = done;
         return lanes.path_sums(&programs, rows, width, &mut |sums| sums.iter().for_each(|sum| done(*sum)));
     }
     walked_sums(nodes, leaves, height, rows, width, done);
@@ -64,7 +65,8 @@ fn compiled(
         return None;
     }
     let trees = nodes.chunks_exact(slots).zip(leaves.chunks_exact(slots));
-    Some((lanes, trees.map(|(nodes, leaves)| Program::of(nodes, leaves)).collect()))
+    let mut compiler = Compiler::new();
+    Some((lanes, trees.map(|(nodes, leaves)| compiler.compile(nodes, leaves)).collect()))
 }
 
 /// Path sums by walks.
@@ -275,7 +277,9 @@ mod tests {
         #[cfg(all(feature = "simd", target_arch = "x86_64"))]
         for lanes in Lanes::detect().filter(|_| 1 << height <= SLOTS && *width <= 256) {
             let trees = nodes.chunks_exact(1 << height).zip(leaves.chunks_exact(1 << height));
-            let programs: Vec<Program> = trees.map(|(nodes, leaves)| Program::of(nodes, leaves)).collect();
+            let mut compiler = Compiler::new();
+            let programs: Vec<Program> =
+                trees.map(|(nodes, leaves)| compiler.compile(nodes, leaves)).collect();
             sums.clear();
             lanes.path_sums(&programs, rows, *width, &mut |block| sums.extend(block));
             assert_eq!(sums, expected, "{lanes:?}, {what}");

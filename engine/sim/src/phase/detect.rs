@@ -16,7 +16,7 @@ use crate::scenario;
 use crate::spare::Spare;
 
 /// Agents whose flows are scored together where they share models, at least and at most: enough that the rows of one
-/// model fill vectors (from 640 rows on forests score faster, from 2,048 on twice as fast), few enough for the cache and the threads.
+/// model fill vectors (from 320 rows on forests score faster, from 2,048 on twice as fast), few enough for the cache and the threads.
 const BLOCK: (usize, usize) = (64, 2048);
 
 /// What the phase reads and writes of an agent.
