@@ -29,6 +29,9 @@ const AHEAD: usize = 2;
 /// Slots of a tree that grew from 129 to 256 rows, the default of the paper.
 const SLOTS: usize = 256;
 
+/// Slots of a tree that grew from 65 to 128 rows.
+const HALF: usize = SLOTS / 2;
+
 /// Hands the sum of a row's path lengths over all trees to `done`, row after row, in fixed point.
 pub(crate) fn path_sums(
     nodes: &[Node],
@@ -79,9 +82,11 @@ fn walked_sums(
     done: impl FnMut(u64),
 ) {
     match (1 << height, width) {
-        (SLOTS, ..=16) => deep_sums::<16>(nodes, leaves, rows, width, done),
-        (SLOTS, ..=64) => deep_sums::<64>(nodes, leaves, rows, width, done),
-        (SLOTS, ..=256) => deep_sums::<256>(nodes, leaves, rows, width, done),
+        (SLOTS, ..=16) => deep_sums::<SLOTS, 16>(nodes, leaves, rows, width, done),
+        (SLOTS, ..=64) => deep_sums::<SLOTS, 64>(nodes, leaves, rows, width, done),
+        (SLOTS, ..=256) => deep_sums::<SLOTS, 256>(nodes, leaves, rows, width, done),
+        (HALF, ..=16) => deep_sums::<HALF, 16>(nodes, leaves, rows, width, done),
+        (HALF, ..=64) => deep_sums::<HALF, 64>(nodes, leaves, rows, width, done),
         _ => walk_sums(nodes, leaves, height, rows, width, done),
     }
 }
@@ -150,15 +155,15 @@ impl<const W: usize> Block<W> {
     }
 }
 
-/// Path sums for trees of [`SLOTS`] slots and rows of at most `W` features.
-fn deep_sums<const W: usize>(
+/// Path sums for trees of `S` slots, 128 or 256, and rows of at most `W` features.
+fn deep_sums<const S: usize, const W: usize>(
     nodes: &[Node],
     leaves: &[u32],
     rows: &[f32],
     width: usize,
     mut done: impl FnMut(u64),
 ) {
-    let (trees, leaves) = (nodes.as_chunks::<SLOTS>().0, leaves.as_chunks::<SLOTS>().0);
+    let (trees, leaves) = (nodes.as_chunks::<S>().0, leaves.as_chunks::<S>().0);
     let mut block = Block::<W> { rows: [[0; W]; BLOCK], columns: [[0; BLOCK]; W] };
     // The first block fetches each tree once; then all are in the cache. Asking for the block's number instead of the next
     // tree's makes the compiler take the loop apart, which costs a quarter.
@@ -187,16 +192,17 @@ fn deep_sums<const W: usize>(
 /// Asks for a tree that will be walked soon. Agents score few rows at a time, each by trees that went out of the cache
 /// since its last turn; waiting for each node when it is reached took most of the time: 60 µs instead of 10 for one row,
 /// 126 instead of 53 for a hundred. Trees that are in the cache take the same with and without.
-fn fetch(nodes: &[Node; SLOTS], leaves: &[u32; SLOTS]) {
+fn fetch<const S: usize>(nodes: &[Node; S], leaves: &[u32; S]) {
     const LINE: usize = 64;
-    (0..SLOTS).step_by(LINE / size_of::<Node>()).for_each(|slot| prefetch_index(nodes, slot));
-    (0..SLOTS).step_by(LINE / size_of::<u32>()).for_each(|slot| prefetch_index(leaves, slot));
+    (0..S).step_by(LINE / size_of::<Node>()).for_each(|slot| prefetch_index(nodes, slot));
+    (0..S).step_by(LINE / size_of::<u32>()).for_each(|slot| prefetch_index(leaves, slot));
 }
 
-/// Walks the first `groups` groups of a block down one tree.
-fn deep<const W: usize>(
-    nodes: &[Node; SLOTS],
-    leaves: &[u32; SLOTS],
+/// Walks the first `groups` groups of a block down one tree. Slots are bytes: the last step leaves out the bit that all leaves
+/// of 256 have, and the mask the one of 128.
+fn deep<const S: usize, const W: usize>(
+    nodes: &[Node; S],
+    leaves: &[u32; S],
     block: &Block<W>,
     groups: usize,
     sums: &mut [u64; BLOCK],
@@ -213,15 +219,15 @@ fn deep<const W: usize>(
         for (i, slot) in slots.iter_mut().enumerate() {
             *slot = top[first + i] as u8;
         }
-        for _ in 3..SLOTS.trailing_zeros() {
+        for _ in 3..S.trailing_zeros() {
             for (i, slot) in slots.iter_mut().enumerate() {
-                let node = nodes[usize::from(*slot)];
+                let node = nodes[usize::from(*slot) & (S - 1)];
                 let right = block.rows[first + i][Block::<W>::index(node.feature)] > node.key;
                 *slot = *slot << 1 | u8::from(right);
             }
         }
         for (i, slot) in slots.iter().enumerate() {
-            sums[first + i] += u64::from(leaves[usize::from(*slot)]);
+            sums[first + i] += u64::from(leaves[usize::from(*slot) & (S - 1)]);
         }
     }
 }
@@ -229,7 +235,11 @@ fn deep<const W: usize>(
 /// The slots, 8 to 15, that the first `N` rows of a block are in after three steps.
 ///
 /// All seven nodes are compared with every row; masks, all ones for "right", choose between the answers.
-fn fourth_level<const W: usize, const N: usize>(nodes: &[Node; SLOTS], block: &Block<W>, top: &mut [u32; N]) {
+fn fourth_level<const S: usize, const W: usize, const N: usize>(
+    nodes: &[Node; S],
+    block: &Block<W>,
+    top: &mut [u32; N],
+) {
     // Vector units of 2003 compare signed integers only.
     let signed = |key: u32| (key ^ 1 << 31).cast_signed();
     let cut = |slot: usize, r: usize| {
@@ -290,7 +300,7 @@ mod tests {
     fn every_way_ends_in_the_same_leaf() {
         let mut rng = Streams::from_seed(9).stream(Purpose::Model, 0, Tick(0));
         for width in [1usize, 4, 10, 16, 17, 64, 65, 256, 257] {
-            for sample in [1u32, 2, 3, 8, 100, 129, 256, 257] {
+            for sample in [1u32, 2, 3, 8, 64, 65, 128, 129, 256, 257] {
                 let rows: Vec<f32> = (0..300 * width).map(|_| rng.normal() as f32).collect();
                 let config = ForestConfig { trees: 3, sample };
                 let forest =
