@@ -18,6 +18,7 @@ use crate::learn::{self, Commons};
 use crate::network::Graph;
 use crate::plan::Plan;
 use crate::scenario::{Adversary, AdversaryKind, Contradiction, Owner, Placement, Threshold, Traffic};
+use crate::spare::Spare;
 use crate::standing::Standings;
 use crate::traffic::{Address, Role, Site, Source};
 use crate::window::Window;
@@ -33,10 +34,11 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
         .collect::<Result<Vec<_>, _>>()?;
     let commons = draw_commons(plan, &windows);
     let count = plan.scenario.model.warm_up_flows.get() as usize;
+    let spare = Spare::<learn::Scratch>::default();
     let mut detectors: Vec<Option<Result<Detector, DetectError>>> = sites
         .par_iter()
         .zip(&windows)
-        .map_init(learn::Scratch::default, |scratch, (site, window)| {
+        .map_init(|| spare.lend(), |scratch, (site, window)| {
             let owner = owners.of(site.agent) == site.agent;
             owner.then(|| {
                 let pool = owners.pool(site.agent).map(|pool| {
