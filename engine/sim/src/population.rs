@@ -38,19 +38,22 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
     let mut detectors: Vec<Option<Result<Detector, DetectError>>> = sites
         .par_iter()
         .zip(&windows)
-        .map_init(|| spare.lend(), |scratch, (site, window)| {
-            let owner = owners.of(site.agent) == site.agent;
-            owner.then(|| {
-                let pool = owners.pool(site.agent).map(|pool| {
-                    let flows: Vec<FlowBatch> = pool
-                        .iter()
-                        .map(|member| source.warm_up(sites[member.index()], count, false, &plan.streams))
-                        .collect();
-                    pooled(plan.width, flows.iter().map(|batch| (batch.features(), batch.keys())))
-                });
-                learn::fit(plan, &commons, site.agent, Tick(0), pool.as_ref().unwrap_or(window), scratch)
-            })
-        })
+        .map_init(
+            || spare.lend(),
+            |scratch, (site, window)| {
+                let owner = owners.of(site.agent) == site.agent;
+                owner.then(|| {
+                    let pool = owners.pool(site.agent).map(|pool| {
+                        let flows: Vec<FlowBatch> = pool
+                            .iter()
+                            .map(|member| source.warm_up(sites[member.index()], count, false, &plan.streams))
+                            .collect();
+                        pooled(plan.width, flows.iter().map(|batch| (batch.features(), batch.keys())))
+                    });
+                    learn::fit(plan, &commons, site.agent, Tick(0), pool.as_ref().unwrap_or(window), scratch)
+                })
+            },
+        )
         .collect();
     for agent in sites.iter().map(|site| site.agent) {
         let owner = owners.of(agent);
