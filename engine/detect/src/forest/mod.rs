@@ -157,8 +157,8 @@ impl IsolationForest {
         }
     }
 
-    /// As [`Self::fit`], and clears `sums` and writes what [`Self::path_sums`] gives for `rows`, at a lower price for windows of
-    /// up to 1,024 rows.
+    /// As [`Self::fit`], and clears `sums` and writes what [`Self::path_sums`] gives for `rows`, at a lower price for windows
+    /// of up to 1,024 rows.
     ///
     /// # Errors
     /// As [`Self::fit`], and any value that is not finite.
@@ -196,7 +196,7 @@ impl IsolationForest {
             for tree in 0..self.trees() {
                 let (nodes, leaves) = empty_tree(&mut self.nodes, &mut self.leaves, tree, self.height);
                 let draws = Draws::new(rng.bits64());
-                self.digests[tree] = window.grow(nodes, leaves, self.width, sample, draws, scratch.credits());
+                self.digests[tree] = window.grow(nodes, leaves, sample, draws, scratch.credits());
             }
             sums.clear();
             sums.extend_from_slice(window.take_sums(scratch.credits()));
@@ -260,8 +260,7 @@ impl IsolationForest {
         assert_eq!(rows.len(), sums.len() * self.width, "there is one sum a row");
         let (first, count, trees) = (self.oldest, count.min(self.config.trees), self.trees());
         if count as usize == trees || self.check(rows)? != self.sample {
-            self.refresh(rows, count, rng, scratch)?;
-            return self.path_sums(rows, sums);
+            return self.refit_with_sums(rows, sums, rng, scratch);
         }
         check_finite(rows, self.width)?;
         // The trees from the oldest on, which may begin again at the front.

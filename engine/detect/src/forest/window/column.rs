@@ -29,12 +29,11 @@ impl Column {
         before: [Rows::NONE; ROWS + 1],
     };
 
-    /// Sorts the values, of which there are at most [`ROWS`].
-    pub(super) fn fill(&mut self, values: impl Iterator<Item = f32>, order: &mut [Vec<u64>; 2]) {
-        let [sorted, spare] = order;
+    /// Takes in the values, of which there are at most [`ROWS`]; `sorted` is room for them.
+    pub(super) fn fill(&mut self, values: impl Iterator<Item = f32>, sorted: &mut Vec<u64>) {
         sorted.clear();
         sorted.extend(values.enumerate().map(|(row, value)| u64::from(key(value)) << 32 | row as u64));
-        sort_by_key(sorted, spare);
+        sorted.sort_unstable();
         let mut before = Rows::NONE;
         for (rank, entry) in sorted.iter().enumerate() {
             let row = *entry as u32 as usize;
@@ -106,29 +105,6 @@ fn value_of(key: u32) -> f32 {
     f32::from_bits(bits)
 }
 
-/// Sorts by the upper half of the entries, one byte after the other.
-fn sort_by_key(entries: &mut Vec<u64>, spare: &mut Vec<u64>) {
-    spare.clear();
-    spare.resize(entries.len(), 0);
-    let mut places = [[0u32; 256]; 4];
-    let digit = |entry: u64, byte: usize| (entry >> (32 + 8 * byte)) as usize & 255;
-    for entry in &*entries {
-        (0..4).for_each(|byte| places[byte][digit(*entry, byte)] += 1);
-    }
-    for (byte, places) in places.iter_mut().enumerate() {
-        let mut next = 0;
-        for place in places.iter_mut() {
-            next += std::mem::replace(place, next);
-        }
-        for entry in &*entries {
-            let place = &mut places[digit(*entry, byte)];
-            spare[*place as usize] = *entry;
-            *place += 1;
-        }
-        std::mem::swap(entries, spare);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +115,7 @@ mod tests {
         let mut rows: Vec<f32> = (0..64).map(|i| i as f32).collect();
         rows[..6].copy_from_slice(&[f32::MAX, f32::MIN, -0.0, f32::from_bits(1), -f32::from_bits(1), 0.0]);
         let mut column = Box::new(Column::EMPTY);
-        column.fill(rows.iter().copied(), &mut Default::default());
+        column.fill(rows.iter().copied(), &mut Vec::new());
         let mut sorted = rows.clone();
         sorted.sort_by(f32::total_cmp);
         assert_eq!(column.sorted[..64], sorted);
