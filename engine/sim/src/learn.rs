@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bevy_ecs::resource::Resource;
-use phalanx_core::{AgentId, Purpose, Tick};
+use phalanx_core::{AgentId, Purpose, Stream, Tick};
 use phalanx_detect::{
     Adwin, DetectError, DriftDetector, FitScratch, ForestConfig, IsolationForest, PageHinkley,
     PageHinkleyConfig, StreamingDetector, Threshold, ThresholdPolicy,
@@ -33,108 +33,175 @@ pub(crate) struct Scratch {
 #[derive(Resource, Debug, Default)]
 pub(crate) struct Commons(pub(crate) Vec<f32>);
 
-/// Fits the scenario's detector. `since` is the tick from which on it will be used.
-pub(crate) fn fit(
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    scratch: &mut Scratch,
-) -> Result<Detector, DetectError> {
-    if let scenario::Detector::Plugin(words) = &plan.scenario.detector {
-        return hosted(plan, commons, agent, since, window, scratch, &words.on_fault);
-    }
-    let (scorer, threshold) =
-        fit_native(plan, commons, agent, since, window, scratch, &plan.scenario.detector)?;
-    Ok(Detector { scorer, threshold, since, standby: None, fell_back: false })
+/// What an agent learns from, and what for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lesson<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) commons: &'a Commons,
+    pub(crate) agent: AgentId,
+    /// The tick from which on the detector will be used.
+    pub(crate) since: Tick,
+    pub(crate) window: &'a Window,
 }
 
-/// A detector of the engine's own, fitted to the window, and its threshold.
-fn fit_native(
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    scratch: &mut Scratch,
-    detector: &scenario::Detector,
-) -> Result<(Scorer, Threshold), DetectError> {
-    let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
-    let (train, held_out) = split(plan, window);
-    if let scenario::Detector::IsolationForest { trees, sample, .. } = detector
-        && own_scores_alone(plan)
-    {
-        let config = ForestConfig { trees: trees.get(), sample: sample.get() };
-        let Scratch { fit, sums, .. } = scratch;
-        let forest = IsolationForest::fit_with_sums(&train, plan.width, &config, sums, &mut stream, fit)?;
-        let threshold = threshold_of(plan, &forest, sums, &mut scratch.scores);
-        return Ok((Scorer::Forest(Arc::new(forest)), threshold));
+impl Lesson<'_> {
+    /// Fits the scenario's detector.
+    pub(crate) fn fit(self, scratch: &mut Scratch) -> Result<Detector, DetectError> {
+        let (scorer, threshold) = match &self.plan.scenario.detector {
+            scenario::Detector::Plugin(words) => return self.hosted(&words.on_fault, scratch),
+            native => self.native(native, scratch)?,
+        };
+        Ok(Detector { scorer, threshold, since: self.since, standby: None, fell_back: false })
     }
-    let scorer = Scorer::fit(detector, &plan.schema, &train, &mut stream, &mut scratch.fit)?;
-    let threshold = calibrate(plan, commons, &scorer, &held_out, &mut scratch.scores)?;
-    Ok((scorer, threshold))
-}
 
-/// A plugin that has learned from the window, if it could, and what stands in for it.
-fn hosted(
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    scratch: &mut Scratch,
-    on_fault: &scenario::DetectorFault,
-) -> Result<Detector, DetectError> {
-    let factory = plan.plugins.detector.as_ref().expect("the caller's plugins were checked");
-    let seed = plan.streams.stream(Purpose::Plugin, agent.0, Tick(0)).bits64();
-    let scorer = Scorer::Hosted(factory.create(agent, seed, &plan.schema));
-    let standby = match on_fault {
-        scenario::DetectorFault::Native(native) => {
-            Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?))
+    /// A detector of the engine's own, fitted to the window, and its threshold.
+    fn native(
+        self,
+        detector: &scenario::Detector,
+        scratch: &mut Scratch,
+    ) -> Result<(Scorer, Threshold), DetectError> {
+        let Self { plan, window, .. } = self;
+        let (train, held_out) = split(plan, window);
+        let Scratch { fit, sums, scores } = scratch;
+        if let scenario::Detector::IsolationForest { trees, sample, .. } = detector
+            && own_scores_alone(plan)
+        {
+            let (config, stream) =
+                (ForestConfig { trees: trees.get(), sample: sample.get() }, &mut self.stream());
+            let forest = IsolationForest::fit_with_sums(&train, plan.width, &config, sums, stream, fit)?;
+            let threshold = threshold_of(plan, &forest, sums, scores);
+            return Ok((Scorer::Forest(Arc::new(forest)), threshold));
         }
-        scenario::DetectorFault::Abstain | scenario::DetectorFault::Abort => None,
-    };
-    // Until it has learned, it flags nothing.
-    let threshold = ThresholdPolicy::Fixed(1.0).fit(&[]).expect("a fixed threshold needs no scores");
-    let mut detector = Detector { scorer, threshold, since, standby, fell_back: false };
-    teach(&mut detector, plan, commons, window, scratch)?;
-    Ok(detector)
-}
-
-fn standby(
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    scratch: &mut Scratch,
-    native: &scenario::Detector,
-) -> Result<Standby, DetectError> {
-    let (scorer, threshold) = fit_native(plan, commons, agent, since, window, scratch, native)?;
-    Ok(Standby { scorer, threshold })
-}
-
-/// Lets a plugin learn from the window (one that follows the stream does so but once) and calibrates its threshold. A
-/// plugin that cannot keeps what it had.
-pub(crate) fn teach(
-    detector: &mut Detector,
-    plan: &Plan,
-    commons: &Commons,
-    window: &Window,
-    scratch: &mut Scratch,
-) -> Result<(), DetectError> {
-    let Scorer::Hosted(hosted) = &mut detector.scorer else { return Ok(()) };
-    let (train, held_out) = split(plan, window);
-    let learned = if hosted.is_streaming() && hosted.is_fitted() { Ok(()) } else { hosted.fit(&train) };
-    let calibrated =
-        learned.and_then(|()| calibrate(plan, commons, &detector.scorer, &held_out, &mut scratch.scores));
-    match calibrated {
-        Ok(threshold) => detector.threshold = threshold,
-        Err(DetectError::Unavailable { .. }) => {}
-        Err(error) => return Err(error),
+        let scorer = Scorer::fit(detector, &plan.schema, &train, &mut self.stream(), fit)?;
+        let threshold = self.calibrate(&scorer, &held_out, scores)?;
+        Ok((scorer, threshold))
     }
-    Ok(())
+
+    /// What a detector of this agent draws from in this tick.
+    fn stream(self) -> Stream {
+        self.plan.streams.stream(Purpose::Model, self.agent.0, self.since)
+    }
+
+    /// A plugin that has learned from the window, if it could, and what stands in for it.
+    fn hosted(
+        self,
+        on_fault: &scenario::DetectorFault,
+        scratch: &mut Scratch,
+    ) -> Result<Detector, DetectError> {
+        let Self { plan, agent, since, .. } = self;
+        let factory = plan.plugins.detector.as_ref().expect("the caller's plugins were checked");
+        let seed = plan.streams.stream(Purpose::Plugin, agent.0, Tick(0)).bits64();
+        let scorer = Scorer::Hosted(factory.create(agent, seed, &plan.schema));
+        let standby = match on_fault {
+            scenario::DetectorFault::Native(native) => Some(self.standby(native, scratch)?),
+            scenario::DetectorFault::Abstain | scenario::DetectorFault::Abort => None,
+        };
+        // Until it has learned, it flags nothing.
+        let threshold = ThresholdPolicy::Fixed(1.0).fit(&[]).expect("a fixed threshold needs no scores");
+        let mut detector = Detector { scorer, threshold, since, standby, fell_back: false };
+        self.teach(&mut detector, scratch)?;
+        Ok(detector)
+    }
+
+    fn standby(
+        self,
+        native: &scenario::Detector,
+        scratch: &mut Scratch,
+    ) -> Result<Box<Standby>, DetectError> {
+        let (scorer, threshold) = self.native(native, scratch)?;
+        Ok(Box::new(Standby { scorer, threshold }))
+    }
+
+    /// Lets a plugin learn from the window (one that follows the stream does so but once) and calibrates its threshold. A
+    /// plugin that cannot keeps what it had.
+    pub(crate) fn teach(self, detector: &mut Detector, scratch: &mut Scratch) -> Result<(), DetectError> {
+        let Scorer::Hosted(hosted) = &mut detector.scorer else { return Ok(()) };
+        let (train, held_out) = split(self.plan, self.window);
+        let learned = if hosted.is_streaming() && hosted.is_fitted() { Ok(()) } else { hosted.fit(&train) };
+        let calibrated =
+            learned.and_then(|()| self.calibrate(&detector.scorer, &held_out, &mut scratch.scores));
+        match calibrated {
+            Ok(threshold) => detector.threshold = threshold,
+            Err(DetectError::Unavailable { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Brings a detector up to date with its window: by replacing the oldest trees of a forest that the scenario wants
+    /// refreshed, by setting the threshold of one that learns from every flow anyway, else by fitting anew. `sums` are
+    /// kept where the window is the agent's own.
+    pub(crate) fn renew(
+        self,
+        detector: &mut Detector,
+        own_sums: Option<&mut PathSums>,
+        scratch: &mut Scratch,
+    ) -> Result<(), DetectError> {
+        let Self { plan, window, .. } = self;
+        let (train, held_out) = split(plan, window);
+        let Scratch { fit, sums, scores } = scratch;
+        detector.threshold = match (&mut detector.scorer, &plan.scenario.detector) {
+            (Scorer::Forest(forest), scenario::Detector::IsolationForest { refresh: count @ 1.., .. }) => {
+                let forest = Arc::make_mut(forest);
+                if let Some(sums) = own_sums.filter(|_| own_scores_alone(plan)) {
+                    let sums = sums.of(forest, window)?;
+                    forest.refresh_with_sums(&train, sums, *count, &mut self.stream(), fit)?;
+                    threshold_of(plan, forest, sums, scores)
+                } else {
+                    forest.refresh(&train, *count, &mut self.stream(), fit)?;
+                    self.calibrate(&detector.scorer, &held_out, scores)?
+                }
+            }
+            (Scorer::Forest(forest), _) if own_scores_alone(plan) && Arc::strong_count(forest) == 1 => {
+                let forest = Arc::get_mut(forest).expect("nobody else has it");
+                forest.refit_with_sums(&train, sums, &mut self.stream(), fit)?;
+                threshold_of(plan, forest, sums, scores)
+            }
+            (Scorer::Streaming(_), _) => self.calibrate(&detector.scorer, &held_out, scores)?,
+            (Scorer::Hosted(_), scenario::Detector::Plugin(words)) => {
+                self.teach(detector, scratch)?;
+                if let scenario::DetectorFault::Native(native) = &words.on_fault {
+                    self.renew_standby(detector, native, scratch)?;
+                }
+                detector.since = self.since;
+                return Ok(());
+            }
+            _ => {
+                *detector = self.fit(scratch)?;
+                return Ok(());
+            }
+        };
+        detector.since = self.since;
+        Ok(())
+    }
+
+    /// As [`Self::renew`] for what stands in for a plugin.
+    fn renew_standby(
+        self,
+        detector: &mut Detector,
+        native: &scenario::Detector,
+        scratch: &mut Scratch,
+    ) -> Result<(), DetectError> {
+        match &mut detector.standby {
+            Some(standby) if matches!(standby.scorer, Scorer::Streaming(_)) => {
+                let (_, held_out) = split(self.plan, self.window);
+                standby.threshold = self.calibrate(&standby.scorer, &held_out, &mut scratch.scores)?;
+            }
+            standby => *standby = Some(self.standby(native, scratch)?),
+        }
+        Ok(())
+    }
+
+    /// Sets the scenario's threshold by the scores of the commons, if it is a shared one, else of the agent's own rows.
+    fn calibrate(
+        self,
+        scorer: &Scorer,
+        own: &[f32],
+        scores: &mut Vec<f64>,
+    ) -> Result<Threshold, DetectError> {
+        scorer.detector().score(if is_shared(self.plan) { &self.commons.0 } else { own }, scores)?;
+        Ok(fit_threshold(self.plan, scores))
+    }
 }
 
 /// Detectors that follow the stream learn from the flows of the batch at these places.
@@ -161,98 +228,6 @@ pub(crate) fn follow(detector: &mut Detector, batch: &Batch, learned: &[usize]) 
             Err(error) => panic!("{FINITE}: {error}"),
         }
     }
-}
-
-/// Brings a detector up to date with its window: by replacing the oldest trees of a forest that the scenario wants
-/// refreshed, by setting the threshold of one that learns from every flow anyway, else by fitting anew. `sums` are kept
-/// where the window is the agent's own.
-#[expect(clippy::too_many_arguments, reason = "as many as a fit takes, what is fitted, and what it keeps")]
-pub(crate) fn renew(
-    detector: &mut Detector,
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    sums: Option<&mut PathSums>,
-    scratch: &mut Scratch,
-) -> Result<(), DetectError> {
-    let (train, held_out) = split(plan, window);
-    match (&mut detector.scorer, &plan.scenario.detector) {
-        (Scorer::Forest(forest), scenario::Detector::IsolationForest { refresh, .. }) if *refresh > 0 => {
-            let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
-            let forest = Arc::make_mut(forest);
-            if let Some(sums) = sums.filter(|_| own_scores_alone(plan)) {
-                let sums = sums.of(forest, window)?;
-                forest.refresh_with_sums(&train, sums, *refresh, &mut stream, &mut scratch.fit)?;
-                detector.threshold = threshold_of(plan, forest, sums, &mut scratch.scores);
-                detector.since = since;
-                return Ok(());
-            }
-            forest.refresh(&train, *refresh, &mut stream, &mut scratch.fit)?;
-        }
-        (Scorer::Forest(forest), _) if own_scores_alone(plan) && Arc::strong_count(forest) == 1 => {
-            let mut stream = plan.streams.stream(Purpose::Model, agent.0, since);
-            let Scratch { fit, sums, scores } = scratch;
-            let forest = Arc::get_mut(forest).expect("nobody else has it");
-            forest.refit_with_sums(&train, sums, &mut stream, fit)?;
-            detector.threshold = threshold_of(plan, forest, sums, scores);
-            detector.since = since;
-            return Ok(());
-        }
-        (Scorer::Streaming(_), _) => {}
-        (Scorer::Hosted(_), scenario::Detector::Plugin(words)) => {
-            teach(detector, plan, commons, window, scratch)?;
-            if let scenario::DetectorFault::Native(native) = &words.on_fault {
-                renew_standby(detector, plan, commons, agent, since, window, scratch, native)?;
-            }
-            detector.since = since;
-            return Ok(());
-        }
-        _ => {
-            *detector = fit(plan, commons, agent, since, window, scratch)?;
-            return Ok(());
-        }
-    }
-    detector.threshold = calibrate(plan, commons, &detector.scorer, &held_out, &mut scratch.scores)?;
-    detector.since = since;
-    Ok(())
-}
-
-/// As [`renew`] for what stands in for a plugin.
-#[expect(clippy::too_many_arguments, reason = "as many as a fit takes, and what is fitted")]
-fn renew_standby(
-    detector: &mut Detector,
-    plan: &Plan,
-    commons: &Commons,
-    agent: AgentId,
-    since: Tick,
-    window: &Window,
-    scratch: &mut Scratch,
-    native: &scenario::Detector,
-) -> Result<(), DetectError> {
-    match &mut detector.standby {
-        Some(standby) if matches!(standby.scorer, Scorer::Streaming(_)) => {
-            let (_, held_out) = split(plan, window);
-            standby.threshold = calibrate(plan, commons, &standby.scorer, &held_out, &mut scratch.scores)?;
-        }
-        _ => {
-            detector.standby = Some(Box::new(standby(plan, commons, agent, since, window, scratch, native)?));
-        }
-    }
-    Ok(())
-}
-
-/// Sets the scenario's threshold by the scores of the commons, if it is a shared one, else of the agent's own rows.
-fn calibrate(
-    plan: &Plan,
-    commons: &Commons,
-    scorer: &Scorer,
-    own: &[f32],
-    scores: &mut Vec<f64>,
-) -> Result<Threshold, DetectError> {
-    scorer.detector().score(if is_shared(plan) { &commons.0 } else { own }, scores)?;
-    Ok(fit_threshold(plan, scores))
 }
 
 /// The scenario's threshold for a forest by the path sums of the rows that it is set by.

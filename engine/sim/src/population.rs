@@ -14,7 +14,7 @@ use crate::agent::{
     Batch, Blacklist, Detector, Encounters, Host, Identity, Inbox, Infection, Model, Outbox, PathSums, Region,
 };
 use crate::evidence::Evidence;
-use crate::learn::{self, Commons};
+use crate::learn::{self, Commons, Lesson};
 use crate::network::Graph;
 use crate::plan::Plan;
 use crate::scenario::{Adversary, AdversaryKind, Contradiction, Owner, Placement, Threshold, Traffic};
@@ -50,7 +50,8 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
                             .collect();
                         pooled(plan.width, flows.iter().map(|batch| (batch.features(), batch.keys())))
                     });
-                    learn::fit(plan, &commons, site.agent, Tick(0), pool.as_ref().unwrap_or(window), scratch)
+                    let window = pool.as_ref().unwrap_or(window);
+                    Lesson { plan, commons: &commons, agent: site.agent, since: Tick(0), window }.fit(scratch)
                 })
             },
         )

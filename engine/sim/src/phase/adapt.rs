@@ -14,7 +14,7 @@ use crate::agent::{Batch, Blacklist, Blocked, Detector, Identity, Inbox, Infecti
 use crate::board::Board;
 use crate::evidence::Evidence;
 use crate::known::Known;
-use crate::learn::{self, Commons};
+use crate::learn::{self, Commons, Lesson};
 use crate::mail::{DECISION_BYTES, Mail};
 use crate::overlay::Overlay;
 use crate::plan::{Now, Plan};
@@ -124,18 +124,20 @@ pub(crate) fn adapt(
             learn::follow(detector, batch, learned);
             model.relearn = model.relearn.saturating_sub(learned.len() as u32);
             let changed = fresh && model.relearn == 0;
-            if changed || (model.relearn == 0 && due(identity.0)) {
-                let Model { window, sums, .. } = &mut **model;
-                let (window, sums) = match pools.get(&identity.0) {
-                    Some(pool) => (pool, None),
-                    None => (&*window, Some(sums)),
-                };
-                learn::renew(detector, &plan, &commons, identity.0, now.0.after(1), window, sums, scratch)
+            let Model { window, sums, relearn, .. } = &mut **model;
+            let (window, sums) = match pools.get(&identity.0) {
+                Some(pool) => (pool, None),
+                None => (&*window, Some(sums)),
+            };
+            let (agent, since) = (identity.0, now.0.after(1));
+            let lesson = Lesson { plan: &plan, commons: &commons, agent, since, window };
+            if changed || (*relearn == 0 && due(agent)) {
+                lesson
+                    .renew(detector, sums, scratch)
                     .expect("a window that could be learned from only gains flows");
             } else if matches!(&detector.scorer, Scorer::Hosted(hosted) if !hosted.is_fitted()) {
                 // A plugin that could not learn at first learns as soon as it can be asked.
-                learn::teach(detector, &plan, &commons, &model.window, scratch)
-                    .expect("the window is finite");
+                lesson.teach(detector, scratch).expect("the window is finite");
             }
         },
     );
