@@ -136,14 +136,21 @@ impl CodeCache {
 
     /// Code of a file that nothing is wrong with; `None` if there is no file.
     fn read(&self, path: &Path, key: &[u8; 32]) -> Result<Option<Vouched>, String> {
+        let unread = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(None),
+            _ => Err(error.to_string()),
+        };
         match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return unread(error),
             // Opening a pipe would wait for a writer.
             Ok(metadata) if !metadata.is_file() => return Err("it is no file".to_owned()),
             Ok(_) => {}
         }
-        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            // Someone may have removed it meanwhile.
+            Err(error) => return unread(error),
+        };
         let metadata = file.metadata().map_err(|error| error.to_string())?;
         self.folder.check_file(&metadata)?;
         let mut header = [0; HEADER_BYTES];
