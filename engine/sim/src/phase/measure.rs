@@ -36,36 +36,45 @@ pub(crate) fn measure(
         &Infection,
         &mut Encounters,
     )>,
+    batches: Query<(&Batch, &Infection)>,
 ) {
     let rows = by_agent(&mut room, agents.iter_mut(), |row| *row.0);
-    rows.par_iter_mut()
-        .map(|(identity, batch, detector, model, blacklist, evidence, inbox, infection, encounters)| {
-            meet(batch, now.0, &plan, encounters);
-            let mut mix = AgentMix::new(identity.0.0);
-            mix_batch(batch, &mut mix);
-            mix.word(detector.scorer.detector().digest());
-            mix.float(detector.threshold.cut());
-            if let Some(standby) = &detector.standby {
-                mix.word(standby.scorer.detector().digest());
-                mix.float(standby.threshold.cut());
+    let mix = || {
+        rows.par_iter_mut()
+            .map(|(identity, batch, detector, model, blacklist, evidence, inbox, infection, encounters)| {
+                meet(batch, now.0, &plan, encounters);
+                let mut mix = AgentMix::new(identity.0.0);
+                mix_batch(batch, &mut mix);
+                mix.word(detector.scorer.detector().digest());
+                mix.float(detector.threshold.cut());
+                if let Some(standby) = &detector.standby {
+                    mix.word(standby.scorer.detector().digest());
+                    mix.float(standby.threshold.cut());
+                }
+                mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
+                mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
+                blacklist.mix(&mut mix);
+                mix.word((evidence.len() as u64) << 32 | inbox.heard.len() as u64);
+                mix.float(standings.trust(identity.0));
+                mix.word(
+                    infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)),
+                );
+                mix.finish()
+            })
+            .collect_into_vec(&mut mixes);
+    };
+    // Counts are sums, so one task takes them in any order, while the others mix.
+    let count = || {
+        for (batch, infection) in &batches {
+            tally.counts.infected += u64::from(infection.0.is_some());
+            for i in 0..batch.flows.rows() {
+                let truth = batch.flows.truth()[i].reveal();
+                tally.flow(truth, batch.scores[i], batch.flagged[i], batch.blocked[i]);
             }
-            mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
-            mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
-            blacklist.mix(&mut mix);
-            mix.word((evidence.len() as u64) << 32 | inbox.heard.len() as u64);
-            mix.float(standings.trust(identity.0));
-            mix.word(infection.0.map_or(0, |(campaign, since)| u64::from(campaign) << 40 | (since.0 + 1)));
-            mix.finish()
-        })
-        .collect_into_vec(&mut mixes);
-    for (mix, (_, batch, .., infection, _)) in mixes.iter().zip(&*rows) {
-        tally.digest.add_agent(*mix);
-        tally.counts.infected += u64::from(infection.0.is_some());
-        for i in 0..batch.flows.rows() {
-            let truth = batch.flows.truth()[i].reveal();
-            tally.flow(truth, batch.scores[i], batch.flagged[i], batch.blocked[i]);
         }
-    }
+    };
+    rayon::join(count, mix);
+    mixes.iter().for_each(|mix| tally.digest.add_agent(*mix));
     if let Some(plugin) = &plan.plugins.rule {
         tally.digest.event_word(plugin.digest());
         let mut events = plugin.take_events();
