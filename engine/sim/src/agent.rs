@@ -253,15 +253,18 @@ impl Matcher {
         if self.matches_nothing(signature) {
             return 0;
         }
-        window.fine().filter(|(i, key)| self.matches(signature, key, window.row(*i))).count()
+        match self.radius {
+            None => window.count_fine_named(&signature.indicator),
+            Some(radius) => window
+                .fine_named(&signature.indicator)
+                .filter(|i| in_ball(signature, window.row(*i), radius))
+                .count(),
+        }
     }
 
     /// How many flows of a window that nothing was found wrong with an indicator names, if it names any.
     pub(crate) fn count_named(self, indicator: &Indicator, window: &Window) -> usize {
-        if indicator.is_empty() {
-            return 0;
-        }
-        window.fine().filter(|(_, key)| indicator.matches(key)).count()
+        if indicator.is_empty() { 0 } else { window.count_fine_named(indicator) }
     }
 
     /// The indicators that could match a flow with this key, from the most to the least specific.

@@ -262,7 +262,7 @@ fn own_scores_alone(plan: &Plan) -> bool {
 /// promise needs rows that were not fitted to.
 fn split<'w>(plan: &Plan, window: &'w Window) -> (Cow<'w, [f32]>, Cow<'w, [f32]>) {
     let all = window.features();
-    if !holds_out(plan) || window.keys().len() < CALIBRATION {
+    if !holds_out(plan) || window.len() < CALIBRATION {
         return (Cow::Borrowed(all), Cow::Borrowed(all));
     }
     let (mut train, mut held_out) = (Vec::new(), Vec::new());

@@ -35,6 +35,7 @@ mod mail;
 pub mod network;
 mod opinion;
 mod overlay;
+mod packed;
 mod phase;
 mod plan;
 mod pool;

@@ -48,7 +48,10 @@ pub(crate) fn spawn(world: &mut World, plan: &Plan, source: &Source, graph: &Gra
                             .iter()
                             .map(|member| source.warm_up(sites[member.index()], count, false, &plan.streams))
                             .collect();
-                        pooled(plan.width, flows.iter().map(|batch| (batch.features(), batch.keys())))
+                        pooled(
+                            plan.width,
+                            flows.iter().map(|batch| (batch.features(), batch.keys().iter().copied())),
+                        )
                     });
                     let window = pool.as_ref().unwrap_or(window);
                     Lesson { plan, commons: &commons, agent: site.agent, since: Tick(0), window }.fit(scratch)
@@ -198,7 +201,7 @@ fn draw_commons(plan: &Plan, windows: &[Window]) -> Commons {
     let each = (COMMONS_ROWS / windows.len()).max(1);
     let mut rows = Vec::new();
     for window in windows.iter().step_by(stride) {
-        let have = window.keys().len();
+        let have = window.len();
         (0..each.min(have)).for_each(|k| rows.extend_from_slice(window.row(k * have / each.min(have))));
     }
     Commons(rows)
@@ -208,13 +211,16 @@ fn draw_commons(plan: &Plan, windows: &[Window]) -> Commons {
 const POOL_AGENTS: usize = 64;
 
 /// One window of the flows of several agents.
-pub(crate) fn pooled<'a>(width: usize, parts: impl Iterator<Item = (&'a [f32], &'a [FlowKey])>) -> Window {
+pub(crate) fn pooled<'a, K: ExactSizeIterator<Item = FlowKey>>(
+    width: usize,
+    parts: impl Iterator<Item = (&'a [f32], K)>,
+) -> Window {
     let parts: Vec<_> = parts.collect();
     let capacity = parts.iter().map(|(_, keys)| keys.len()).sum::<usize>().max(1);
     let mut window = Window::new(width, capacity);
     for (features, keys) in parts {
         for (row, key) in features.chunks_exact(width).zip(keys) {
-            window.push(row, *key, true);
+            window.push(row, key, true);
         }
     }
     window

@@ -4,6 +4,7 @@ use phalanx_core::{FlowKey, Indicator};
 
 use crate::checkpoint::{Malformed, Reader, Saved, State, Writer};
 use crate::footprint::room;
+use crate::packed::{FineNamed, PackedKey};
 
 /// A ring of the most recent flows, row-major, with their keys.
 #[derive(Debug)]
@@ -12,14 +13,13 @@ pub(crate) struct Window {
     capacity: usize,
     next: usize,
     features: Vec<f32>,
-    keys: Vec<FlowKey>,
-    /// Whether nothing was found wrong with the flow.
-    fine: Vec<bool>,
+    /// Of each flow, with whether nothing was found wrong with it.
+    keys: Vec<PackedKey>,
 }
 
 impl Window {
     pub(crate) fn new(width: usize, capacity: usize) -> Self {
-        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new(), fine: Vec::new() }
+        Self { width, capacity, next: 0, features: Vec::new(), keys: Vec::new() }
     }
 
     /// Appends a flow; the oldest goes once the window is full. Its place.
@@ -27,12 +27,10 @@ impl Window {
         let place = self.next;
         if self.keys.len() < self.capacity {
             self.features.extend_from_slice(row);
-            self.keys.push(key);
-            self.fine.push(fine);
+            self.keys.push(PackedKey::new(&key, fine));
         } else {
             self.features[self.next * self.width..(self.next + 1) * self.width].copy_from_slice(row);
-            self.keys[self.next] = key;
-            self.fine[self.next] = fine;
+            self.keys[self.next] = PackedKey::new(&key, fine);
         }
         self.next = (self.next + 1) % self.capacity;
         place
@@ -40,7 +38,7 @@ impl Window {
 
     /// Bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
-        room(&self.features) + room(&self.keys) + room(&self.fine)
+        room(&self.features) + room(&self.keys)
     }
 
     /// Flows it holds at most.
@@ -58,14 +56,21 @@ impl Window {
         &self.features[index * self.width..(index + 1) * self.width]
     }
 
-    /// Flows that nothing was found wrong with: which they are, and their keys.
-    pub(crate) fn fine(&self) -> impl Iterator<Item = (usize, &FlowKey)> {
-        self.keys.iter().enumerate().filter(|(index, _)| self.fine[*index])
+    /// Flows that nothing was found wrong with and that the indicator names: which they are. An empty one names all.
+    pub(crate) fn fine_named(&self, indicator: &Indicator) -> impl Iterator<Item = usize> {
+        let named = FineNamed::by(indicator);
+        (0..self.len()).filter(move |index| named.holds(self.keys[*index]))
+    }
+
+    /// How many those are.
+    pub(crate) fn count_fine_named(&self, indicator: &Indicator) -> usize {
+        let named = FineNamed::by(indicator);
+        self.keys.iter().map(|key| usize::from(named.holds(*key))).sum()
     }
 
     /// Whether nothing was found wrong with any flow that the indicator names: then nobody here would miss it.
     pub(crate) fn spared_by(&self, indicator: &Indicator) -> bool {
-        !self.fine().any(|(_, key)| indicator.matches(key))
+        self.count_fine_named(indicator) == 0
     }
 
     /// Standard deviation of every feature over the window; 1 where it does not vary, so that it can be divided by.
@@ -84,9 +89,14 @@ impl Window {
             .collect()
     }
 
+    /// Flows it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Keys of all flows.
-    pub(crate) fn keys(&self) -> &[FlowKey] {
-        &self.keys
+    pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = FlowKey> {
+        self.keys.iter().map(|key| key.key())
     }
 
     /// Write position: with the length, all of the ring's state but its contents.
@@ -97,20 +107,21 @@ impl Window {
 
 impl State for Window {
     fn save_state(&self, out: &mut Writer) {
-        let Self { width: _, capacity: _, next, features, keys, fine } = self;
+        let Self { width: _, capacity: _, next, features, keys } = self;
         next.save(out);
         features.save(out);
-        keys.save(out);
-        fine.save(out);
+        self.keys().collect::<Vec<_>>().save(out);
+        keys.iter().map(|key| key.is_fine()).collect::<Vec<_>>().save(out);
     }
 
     fn restore_state(&mut self, input: &mut Reader<'_>) -> Result<(), Malformed> {
-        let Self { width, capacity, next, features, keys, fine } = self;
+        let Self { width, capacity, next, features, keys } = self;
         (*next, *features) = (Saved::load(input)?, Saved::load(input)?);
-        (*keys, *fine) = (Saved::load(input)?, Saved::load(input)?);
+        let (plain, fine): (Vec<FlowKey>, Vec<bool>) = (Saved::load(input)?, Saved::load(input)?);
+        *keys = plain.iter().zip(&fine).map(|(key, fine)| PackedKey::new(key, *fine)).collect();
         let is_sound = keys.len() <= *capacity
             && *next < *capacity
-            && fine.len() == keys.len()
+            && fine.len() == plain.len()
             && features.len() == keys.len() * *width;
         if is_sound { Ok(()) } else { Err(Malformed("an agent's window")) }
     }

@@ -52,7 +52,7 @@ pub(crate) fn measure(
                     mix.float(standby.threshold.cut());
                 }
                 mix.word(model.drift.as_ref().map_or(0, |drift| drift.digest()) ^ u64::from(model.relearn));
-                mix.word((model.window.keys().len() as u64) << 32 | model.window.position() as u64);
+                mix.word((model.window.len() as u64) << 32 | model.window.position() as u64);
                 blacklist.mix(&mut mix);
                 mix.word((evidence.len() as u64) << 32 | inbox.heard.len() as u64);
                 mix.float(standings.trust(identity.0));
