@@ -9,8 +9,12 @@ use std::cell::RefCell;
 use super::parts::{HEIGHT, PARTS};
 
 pub const LEAVES: usize = 1 << HEIGHT;
-/// Rows that are compared at once.
-pub const LANES: usize = 16;
+/// Rows whose bytes are a vector of 128 bits.
+pub const VECTOR: usize = 16;
+/// Vectors that go through the trees together where there are so many rows: where a node's cut is, is read once for all.
+pub const MANY: usize = 4;
+/// Rows that there is room for.
+pub const LANES: usize = MANY * VECTOR;
 /// A byte of each of these rows.
 pub type Lanes = [i8; LANES];
 /// Columns that a byte can name, so that no read of a row has to be checked.
@@ -31,6 +35,8 @@ const ABOVE: usize = (1 << 16) + LANES;
 
 /// Sides of three levels of cuts, half of a tree's height.
 const SIDES: usize = 1 << (HEIGHT / 2);
+/// What comes up to each of them, of a vector of rows.
+type Sides = [[u8; VECTOR]; SIDES];
 
 /// Room to work in.
 #[repr(align(64))]
@@ -40,7 +46,7 @@ pub struct Room {
     /// never touched.
     above: [i8; ABOVE],
     /// What comes up to the middle of a tree.
-    sides: [[u8; LANES]; SIDES],
+    sides: [Sides; MANY],
     pub leaves: Leaves,
 }
 
@@ -51,7 +57,7 @@ thread_local! {
         RefCell::new(Room {
             block: [[0; LANES]; COLUMNS_MAX],
             above: [0; ABOVE],
-            sides: [[0; LANES]; SIDES],
+            sides: [[[0; VECTOR]; SIDES]; MANY],
             leaves: [[0; LANES]; TREES_MAX],
         })
     };
@@ -148,22 +154,28 @@ impl Grove {
         usize::from(self.columns[usize::from(at(&self.trees[tree], node)) / LANES])
     }
 
-    /// Finds the leaf of each row of the block in each tree.
-    pub fn find(&self, room: &mut Room) {
-        self.compare(&room.block, &mut room.above);
-        for (i, tree) in self.trees.iter().enumerate().take(TREES_MAX) {
-            climb(tree, &room.above, &mut room.sides, &mut room.leaves[i]);
+    /// Finds the leaf of each row of the block's first vectors, 1 or [`MANY`] of them, in each tree.
+    pub fn find(&self, room: &mut Room, vectors: usize) {
+        if vectors == MANY { self.find_in::<MANY>(room) } else { self.find_in::<1>(room) }
+    }
+
+    fn find_in<const VECTORS: usize>(&self, room: &mut Room) {
+        self.compare::<VECTORS>(&room.block, &mut room.above);
+        for (tree, leaves) in self.trees.iter().zip(&mut room.leaves) {
+            let sides = room.sides.first_chunk_mut::<VECTORS>().expect("no more than many");
+            let leaves = leaves.as_chunks_mut().0.first_chunk_mut().expect("no more than many");
+            climb::<VECTORS>(tree, &room.above, sides, leaves);
         }
     }
 
     /// Four cuts a round; those past the last are no node's.
-    fn compare(&self, block: &Block, above: &mut [i8; ABOVE]) {
+    fn compare<const VECTORS: usize>(&self, block: &Block, above: &mut [i8; ABOVE]) {
         let above: &mut [Lanes] = above.as_chunks_mut().0;
         let fours = self.columns.as_chunks::<4>().0.iter().zip(self.at.as_chunks::<4>().0);
         for ((columns, at), above) in fours.zip(above.as_chunks_mut::<4>().0).take(self.count.div_ceil(4)) {
             for i in 0..4 {
                 let values = &block[usize::from(columns[i])];
-                for lane in 0..LANES {
+                for lane in 0..VECTORS * VECTOR {
                     above[i][lane] = if values[lane] > at[i] { -1 } else { 0 };
                 }
             }
@@ -175,43 +187,63 @@ impl Grove {
 /// Each star is a level of nodes below. Written out, so that the numbers of nodes are known to the compiler, which
 /// makes fixed offsets of them.
 macro_rules! lower {
-    ($tree:ident, $above:ident, $node:expr;) => {{
+    ($tree:ident, $above:ident, $vector:literal, $node:expr;) => {{
         const LEFT: u8 = (SIDES - 1 - 2 * ($node - LEAVES / 2) % SIDES) as u8;
-        lanes($above, at($tree, $node)).map(|above| LEFT.wrapping_add_signed(above))
+        lanes($above, at($tree, $node), $vector).map(|above| LEFT.wrapping_add_signed(above))
     }};
-    ($tree:ident, $above:ident, $node:expr; * $($level:tt)*) => {{
-        let left = lower!($tree, $above, 2 * ($node); $($level)*);
-        let right = lower!($tree, $above, 2 * ($node) + 1; $($level)*);
-        choose(lanes($above, at($tree, $node)), left, right)
+    ($tree:ident, $above:ident, $vector:literal, $node:expr; * $($level:tt)*) => {{
+        let left = lower!($tree, $above, $vector, 2 * ($node); $($level)*);
+        let right = lower!($tree, $above, $vector, 2 * ($node) + 1; $($level)*);
+        choose(lanes($above, at($tree, $node), $vector), left, right)
     }};
 }
 
 /// What comes up to a node of the upper half.
 macro_rules! upper {
-    ($tree:ident, $above:ident, $sides:ident, $node:expr;) => {
+    ($tree:ident, $above:ident, $vector:literal, $sides:ident, $node:expr;) => {
         $sides[$node - SIDES]
     };
-    ($tree:ident, $above:ident, $sides:ident, $node:expr; * $($level:tt)*) => {{
-        let left = upper!($tree, $above, $sides, 2 * ($node); $($level)*);
-        let right = upper!($tree, $above, $sides, 2 * ($node) + 1; $($level)*);
-        choose(lanes($above, at($tree, $node)), left, right)
+    ($tree:ident, $above:ident, $vector:literal, $sides:ident, $node:expr; * $($level:tt)*) => {{
+        let left = upper!($tree, $above, $vector, $sides, 2 * ($node); $($level)*);
+        let right = upper!($tree, $above, $vector, $sides, 2 * ($node) + 1; $($level)*);
+        choose(lanes($above, at($tree, $node), $vector), left, right)
     }};
 }
 
-/// The leaf of each row: from the lowest up, each node passes on what came up on the side that the row lies on.
+/// The leaf of each row: from the lowest up, each node passes on what came up on the side that the row lies on. Written
+/// out for every vector, too, as a loop would put them all onto the stack.
 #[inline(never)]
-fn climb(tree: &Nodes, above: &[i8; ABOVE], sides: &mut [[u8; LANES]; SIDES], found: &mut [u8; LANES]) {
+fn climb<const VECTORS: usize>(
+    tree: &Nodes,
+    above: &[i8; ABOVE],
+    sides: &mut [Sides; VECTORS],
+    found: &mut [[u8; VECTOR]; VECTORS],
+) {
     macro_rules! store {
         ($($side:literal)*) => {$(
             const { assert!($side < SIDES) };
-            // Numbers from the right: a row above its cut has -1 added.
-            let side = lower!(tree, above, SIDES + $side; * *);
-            sides[$side] = side.map(|leaf| leaf + (SIDES * (SIDES - 1 - $side)) as u8);
+            store!($side: 0 1 2 3);
+        )*};
+        ($side:literal: $($vector:literal)*) => {$(
+            if $vector < VECTORS {
+                // Numbers from the right: a row above its cut has -1 added.
+                let side = lower!(tree, above, $vector, SIDES + $side; * *);
+                sides[$vector][$side] = side.map(|leaf| leaf + (SIDES * (SIDES - 1 - $side)) as u8);
+            }
         )*};
     }
     store!(0 1 2 3 4 5 6 7);
     let sides = std::hint::black_box(&*sides);
-    *found = upper!(tree, above, sides, 1; * * *).map(|leaf| leaf ^ (LEAVES - 1) as u8);
+    macro_rules! find {
+        ($($vector:literal)*) => {$(
+            if $vector < VECTORS {
+                let sides = &sides[$vector];
+                let leaves = upper!(tree, above, $vector, sides, 1; * * *);
+                found[$vector] = leaves.map(|leaf| leaf ^ (LEAVES - 1) as u8);
+            }
+        )*};
+    }
+    find!(0 1 2 3);
 }
 
 /// Where the lanes of a node's cut are.
@@ -220,23 +252,25 @@ fn at(tree: &Nodes, node: usize) -> u16 {
     (tree[node / 2] >> (16 * (node % 2))) as u16
 }
 
-/// The lanes of a cut.
+/// A vector of the lanes of a cut.
 #[inline(always)]
-fn lanes(above: &[i8; ABOVE], at: u16) -> &Lanes {
-    above[usize::from(at)..].first_chunk().expect("there is room behind the last one")
+fn lanes(above: &[i8; ABOVE], at: u16, vector: usize) -> &[i8; VECTOR] {
+    above[usize::from(at) + vector % MANY * VECTOR..]
+        .first_chunk()
+        .expect("there is room behind the last one")
 }
 
 #[inline(always)]
-fn choose(above: &Lanes, left: [u8; LANES], right: [u8; LANES]) -> [u8; LANES] {
+fn choose(above: &[i8; VECTOR], left: [u8; VECTOR], right: [u8; VECTOR]) -> [u8; VECTOR] {
     let mut leaf = left;
-    for lane in 0..LANES {
+    for lane in 0..VECTOR {
         leaf[lane] = if above[lane] < 0 { right[lane] } else { left[lane] };
     }
     leaf
 }
 
 /// Adds to each row's mass what its leaf in each of the trees that there are weights of weighs.
-pub fn weigh(leaves: &Leaves, weights: &[[u32; LEAVES]], masses: &mut [u32; LANES]) {
+pub fn weigh(leaves: &Leaves, weights: &[[u32; LEAVES]], masses: &mut [u32]) {
     let (three, mut leaves_left) = leaves.split_first_chunk().expect("a grove has room for so many");
     let mut weights_left = weights;
     if let Some((weights, rest)) = weights.split_first_chunk() {
@@ -256,7 +290,7 @@ pub fn weigh(leaves: &Leaves, weights: &[[u32; LEAVES]], masses: &mut [u32; LANE
 fn weigh_three(
     leaves: &[[u8; LANES]; 3 * TOGETHER],
     weights: &[[u32; LEAVES]; 3 * TOGETHER],
-    masses: &mut [u32; LANES],
+    masses: &mut [u32],
 ) {
     let (leaves, weights) = (leaves.as_chunks::<TOGETHER>().0, weights.as_chunks::<TOGETHER>().0);
     // Of a lane that it does not know, the compiler makes no vectors, into which every weight would have to be put.

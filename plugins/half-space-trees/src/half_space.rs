@@ -14,7 +14,7 @@ mod grove;
 mod parts;
 
 pub use grove::COLUMNS_MAX;
-use grove::{Grove, LANES, LEAVES, ROOM, plant, weigh};
+use grove::{Grove, LANES, LEAVES, MANY, ROOM, VECTOR, plant, weigh};
 use parts::{HEIGHT, Parts};
 
 /// What the range exceeds that of the first rows by, at either end, as a share of it.
@@ -95,12 +95,14 @@ impl HalfSpaceTrees {
         ROOM.with_borrow_mut(|room| {
             while !rest.is_empty() {
                 // No further than the window reaches.
-                let count = (rest.len() / columns).min(LANES).min((self.size.window - self.filled) as usize);
+                let most = (rest.len() / columns).min((self.size.window - self.filled) as usize);
+                let vectors = vectors(most);
+                let count = most.min(vectors * VECTOR);
                 let (now, later) = rest.split_at(count * columns);
                 self.place(now, &mut room.block);
                 let mut latest = &mut self.latest[..];
                 for grove in &self.groves {
-                    grove.find(room);
+                    grove.find(room, vectors);
                     let latest = latest.split_off_mut(..grove.len()).expect("all trees");
                     for (leaves, latest) in room.leaves.iter().zip(latest) {
                         leaves[..count].iter().for_each(|leaf| latest[usize::from(*leaf) % LEAVES] += 1);
@@ -124,22 +126,27 @@ impl HalfSpaceTrees {
         let most = self.size.trees as f64 * f64::from(self.size.window) * (1u64 << HEIGHT) as f64;
         let mut scores = Vec::with_capacity(rows.len() / columns);
         ROOM.with_borrow_mut(|room| {
-            for rows in rows.chunks(LANES * columns) {
-                let count = rows.len() / columns;
-                self.place(rows, &mut room.block);
+            let mut rest = rows;
+            while !rest.is_empty() {
+                let left = rest.len() / columns;
+                let vectors = vectors(left);
+                let count = left.min(vectors * VECTOR);
+                let (now, later) = rest.split_at(count * columns);
+                self.place(now, &mut room.block);
                 // 256 trees of 65,536 rows at a depth of 6 weigh 2^30 at most.
                 let mut masses = [0u32; LANES];
                 let mut weights = &self.masses[..];
                 for grove in &self.groves {
-                    grove.find(room);
+                    grove.find(room, vectors);
                     let weights = weights.split_off(..grove.len()).expect("all trees");
-                    weigh(&room.leaves, weights, &mut masses);
+                    weigh(&room.leaves, weights, &mut masses[..vectors * VECTOR]);
                 }
                 let score = |mass: &u32| {
                     let share = f64::from(*mass) / most;
                     (1.0 - if share < 1.0 { share } else { 1.0 }) as f32
                 };
                 scores.extend(masses[..count].iter().map(score));
+                rest = later;
             }
         });
         scores
@@ -226,6 +233,11 @@ impl HalfSpaceTrees {
     }
 }
 
+/// How many vectors of so many rows go through the trees together.
+fn vectors(rows: usize) -> usize {
+    if rows > (MANY - 1) * VECTOR { MANY } else { 1 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,13 +293,15 @@ mod tests {
             }
             rows.iter_mut().for_each(|value| *value = value.clamp(f32::MIN, f32::MAX));
             assert_eq!(trees.groves.iter().map(Grove::len).sum::<usize>(), 75);
-            let blocks =
-                rows.chunks(LANES * columns).chain(rows.chunks(3 * columns)).chain(rows.chunks(columns));
+            let blocks = [LANES, LANES - 14, VECTOR, 3, 1]
+                .map(|count| rows.chunks_exact(count * columns))
+                .into_iter()
+                .flatten();
             ROOM.with_borrow_mut(|room| {
                 for rows in blocks {
                     trees.place(rows, &mut room.block);
                     for grove in &trees.groves {
-                        grove.find(room);
+                        grove.find(room, vectors(rows.len() / columns));
                         for (tree, leaves) in room.leaves.iter().enumerate().take(grove.len()) {
                             for (row, leaf) in rows.chunks(columns).zip(leaves) {
                                 let mut sides: Vec<_> =
