@@ -96,6 +96,75 @@ fn a_ledger_that_cannot_be_written_is_read_in_a_copy() {
     assert!(said.stderr.contains("FAILED  a/ledger/0"), "{}", said.stderr);
 }
 
+/// Makes a ledger of several parts, for which a run takes millions of entries; gives their first entries.
+fn ledger_in_parts(bench: &Bench) -> Vec<u64> {
+    use phalanx_core::Tick;
+    use phalanx_ledger::{Durability, Entry, Ledger, LedgerKey, SledStore};
+    let store = SledStore::create(&bench.path("parts"), Durability::Tick).unwrap().with_part_entries(3);
+    let mut ledger = Ledger::create(store, LedgerKey::from_seed(5), [0; 32], "0.1.0", 5).unwrap();
+    let mut firsts = vec![0];
+    for tick in 0..12 {
+        let entry = Entry::Fingerprint { tick: Tick(tick), fingerprint: [tick as u8; 32] };
+        ledger.append_tick(Tick(tick), &[entry]).unwrap();
+        let first = ledger.len() - 1;
+        firsts.extend(bench.path(&format!("parts/part-{first}")).exists().then_some(first));
+    }
+    ledger.finish().unwrap();
+    assert_eq!(firsts, [0, 3, 6, 9, 12]);
+    firsts
+}
+
+#[test]
+fn a_ledger_of_several_parts_is_read_as_one() {
+    let bench = Bench::new();
+    let firsts = ledger_in_parts(&bench);
+    let said = bench.run(&["ledger", "verify", "parts"]).expect(0);
+    assert!(said.stdout.contains("13 entries, head of tick 11, signature ok"), "{}", said.stdout);
+    let listed = bench.run(&["ledger", "list", "parts", "--after", "4"]).expect(0).stdout;
+    assert_eq!(listed.lines().filter(|line| line.contains("fingerprint")).count(), 8, "{listed}");
+    bench.run(&["ledger", "show", "parts", "4"]).expect(0);
+    bench.run(&["ledger", "seal", "parts", "--out", "sealed"]).expect(0);
+    for first in &firsts[1..] {
+        let (part, aside) = (bench.path(&format!("parts/part-{first}")), bench.path("aside"));
+        fs::rename(&part, &aside).unwrap();
+        let said = bench.run(&["ledger", "verify", "parts", "--json"]).expect(4);
+        let finding = &json(&said.stdout)["ledgers"][0];
+        assert_eq!(finding["index"], *first, "{finding}");
+        let text = finding["finding"].as_str().unwrap();
+        assert!(text.contains(&format!("parts/part-{first}")) && text.contains("is missing"), "{text}");
+        fs::rename(&aside, &part).unwrap();
+    }
+    bench.run(&["ledger", "verify", "parts"]).expect(0);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_ledger_of_several_parts_is_read_in_a_copy_if_one_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    ledger_in_parts(&bench);
+    for folder in [".", "parts"] {
+        fs::set_permissions(bench.path(folder), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    // All but the last part belong to root, who may write everywhere: somebody else looks.
+    let arguments = ["ledger", "verify", "parts"];
+    let runner = bench.command(&arguments);
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(runner.get_program())
+        .args(arguments)
+        .current_dir(bench.path("."))
+        .output();
+    let Some(output) = output.ok().filter(|output| ![Some(127), Some(1)].contains(&output.status.code()))
+    else {
+        eprintln!("SKIPPED: only root may become another user, with `setpriv`");
+        return;
+    };
+    let said = common::Said::from(&output).expect(0);
+    assert!(said.stdout.contains("13 entries"), "{}", said.stdout);
+    assert!(said.stderr.contains("parts cannot be written"), "{}", said.stderr);
+}
+
 /// The database writes when it is opened, for which a full disk has no room.
 #[test]
 #[cfg(unix)]

@@ -126,7 +126,7 @@ impl TickBatch {
     }
 
     /// The keys and values to store, the head among them.
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
         self.pairs.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 

@@ -67,8 +67,8 @@ pub use seal::{Seal, SealedLedger, import, seal};
 pub use statement::AgentKeys;
 pub use store::backend;
 pub use store::{
-    Durability, ENTRY_BYTES_MAX, LedgerReader, LedgerStore, MemoryStore, PairVisitor, SledStore, StoreError,
-    VALUE_BYTES_MAX,
+    Durability, ENTRY_BYTES_MAX, Joint, LedgerReader, LedgerStore, MemoryStore, PairVisitor, SledStore,
+    StoreError, VALUE_BYTES_MAX,
 };
 pub use verify::{VerifyFailure, VerifyReport, verify, verify_dir, verify_held};
 pub use wire::DecodeError;

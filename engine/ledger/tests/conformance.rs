@@ -18,6 +18,12 @@ fn on_every_store(check: impl Fn(Box<dyn LedgerStore>)) {
         let folder = tempfile::tempdir().unwrap();
         check(Box::new(SledStore::create(&folder.path().join("ledger"), durability).unwrap()));
     }
+    // Another part with every batch, with some, with few.
+    for entries in [1, 20, 1000] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::create(&folder.path().join("ledger"), Durability::Group { ticks: 3 }).unwrap();
+        check(Box::new(store.with_part_entries(entries)));
+    }
     let folder = tempfile::tempdir().unwrap();
     check(Box::new(redb_store::RedbStore::create(&folder.path().join("ledger.redb")).unwrap()));
 }

@@ -3,10 +3,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use phalanx_ledger::{
-    Durability, Head, LedgerReader, PairVisitor, Record, SledStore, StoreError, StoredHead,
+    Durability, Head, Joint, LedgerReader, PairVisitor, Record, SledStore, StoreError, StoredHead,
 };
 use tempfile::TempDir;
 
@@ -16,6 +16,7 @@ use crate::terminal::complain;
 /// The copy, which goes when it is no longer read.
 pub(super) struct Copied {
     store: SledStore,
+    original: PathBuf,
     /// Behind the store, so that it is removed when that is closed.
     _folder: TempDir,
 }
@@ -47,7 +48,7 @@ impl Copied {
             temporary.display(),
         ));
         let store = SledStore::open(folder.path(), Durability::End).map_err(|error| named(error, path))?;
-        Ok(Self { store, _folder: folder })
+        Ok(Self { store, original: path.to_owned(), _folder: folder })
     }
 }
 
@@ -57,8 +58,16 @@ fn named(error: StoreError, original: &Path) -> StoreError {
     match error {
         StoreError::Corrupt { reason, .. } => StoreError::Corrupt { path, reason },
         StoreError::NotALedger { reason, .. } => StoreError::NotALedger { path, reason },
+        StoreError::Part { index, path: copy, problem } => {
+            StoreError::Part { index, path: original_part(&copy, original), problem }
+        }
         other => other,
     }
+}
+
+/// The folder that the part in this one is a copy of.
+fn original_part(copy: &Path, original: &Path) -> PathBuf {
+    original.join(copy.file_name().unwrap_or_default())
 }
 
 /// Whether the database could write its files in this folder.
@@ -69,8 +78,15 @@ pub(super) fn is_writable(path: &Path) -> bool {
         #[cfg(not(unix))]
         return fs::metadata(path).is_ok_and(|it| !it.permissions().readonly());
     };
+    let is_part = |path: &Path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("part-")) && path.is_dir()
+    };
+    let entries = fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     // What is not there is for the store to say.
-    [path, &path.join("db")].into_iter().all(|path| !path.exists() || may_write(path))
+    entries
+        .filter(|path| is_part(path))
+        .chain([path.to_owned()])
+        .all(|folder| [&folder, &folder.join("db")].into_iter().all(|path| !path.exists() || may_write(path)))
 }
 
 enum Trouble {
@@ -84,27 +100,33 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// Copies the files of a folder and of the folders in it; gives their bytes. A writer is kept out meanwhile.
+/// Copies a ledger's folder; gives its bytes. A writer is kept out meanwhile.
 fn copy(from: &Path, to: &Path) -> Result<u64, Trouble> {
-    let database = File::open(from.join("db"))?;
-    match database.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => return Err(Trouble::Locked),
-        // Where there are no locks, nobody holds one.
-        Ok(()) | Err(TryLockError::Error(_)) => {}
+    // The second is locked whichever part of the ledger is open.
+    let mut locks = Vec::new();
+    for name in ["db", "conf"] {
+        let file = File::open(from.join(name))?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => return Err(Trouble::Locked),
+            // Where there are no locks, nobody holds one.
+            Ok(()) | Err(TryLockError::Error(_)) => locks.push(file),
+        }
     }
+    Ok(copy_folder(from, to)?)
+}
+
+/// Copies the files of a folder and of all folders in it.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        bytes += if entry.file_type()?.is_dir() {
             fs::create_dir(&target)?;
-            for entry in fs::read_dir(entry.path())? {
-                let entry = entry?;
-                bytes += copy_file(&entry.path(), &target.join(entry.file_name()))?;
-            }
+            copy_folder(&entry.path(), &target)?
         } else {
-            bytes += copy_file(&entry.path(), &target)?;
-        }
+            copy_file(&entry.path(), &target)?
+        };
     }
     Ok(bytes)
 }
@@ -128,7 +150,7 @@ impl LedgerReader for Copied {
         range: Range<u64>,
         visit: &mut dyn FnMut(Record<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.store.scan(range, visit)
+        self.store.scan(range, visit).map_err(|error| named(error, &self.original))
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -137,5 +159,14 @@ impl LedgerReader for Copied {
 
     fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
         self.store.values(from, to, visit)
+    }
+
+    fn joint(&self, index: u64) -> Result<Option<Joint>, StoreError> {
+        let joint = self.store.joint(index).map_err(|error| named(error, &self.original))?;
+        Ok(joint.map(|joint| Joint { path: original_part(&joint.path, &self.original), ..joint }))
+    }
+
+    fn others(&self, index: u64) -> Result<u64, StoreError> {
+        self.store.others(index)
     }
 }

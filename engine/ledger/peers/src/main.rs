@@ -240,6 +240,11 @@ fn opening(path: &Path, count: u64) -> Outcome<()> {
     let store = SledStore::open(path, Durability::End)?;
     let [wall, cpu] = clock.stop();
     println!("{:<34} {:>9.1} ms {:>11.1} ms cpu", "open", wall * 1e3, cpu * 1e3);
+    for index in [count / 2, count / 2 + 1] {
+        let clock = Clock::start();
+        store.get(index)?;
+        println!("{:<34} {:>9.2} ms", "read one", clock.stop()[1] * 1e3);
+    }
     for (name, query) in [
         ("read by agent", Query { agent: Some(AgentId(7)), ..Query::default() }),
         ("read by port", Query { indicator: Some(Indicator { port: Some(80), ..Indicator::default() }), ..Query::default() }),
@@ -304,7 +309,8 @@ fn memory(count: u64) -> Outcome<()> {
     println!("{:>33}   {}", "read", resident()?);
     verify(&store)?;
     println!("{:>33}   {}", "verified", resident()?);
-    Ok(())
+    drop(store);
+    opening(&path, count)
 }
 
 fn mebibytes(folder: &Path, peer: usize) -> Outcome<f64> {

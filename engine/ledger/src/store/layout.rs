@@ -24,6 +24,12 @@ pub(crate) const HEAD_KEY: [u8; 1] = [b'h'];
 pub(crate) const LAYOUT_KEY: [u8; 1] = [b'l'];
 /// The layout that is written.
 pub(crate) const LAYOUT: [u8; 1] = [2];
+/// What is there instead in a part of a ledger that goes on in another part: this, and that part's first entry.
+const CONTINUED: u8 = 3;
+/// Key of what was before a part: the frontier of the entries in the parts before it.
+pub(crate) const PART_KEY: [u8; 1] = [b'p'];
+/// Between these lie the keys of all pairs but bundles and heads.
+pub(crate) const OTHERS: [(&[u8], &[u8]); 3] = [(&[], b"e"), (b"f", &HEAD_KEY), (b"h\0", &[0xff; 32])];
 /// First byte of the keys of postings by agent.
 pub(crate) const BY_AGENT: u8 = b'a';
 /// First byte of the keys of postings by indicator.
@@ -59,6 +65,29 @@ impl Layout {
             Some(_) => Err(StoreError::MalformedHead { problem: "the layout of the ledger is unknown" }),
         }
     }
+}
+
+/// The layout's value in a part that goes on in the one whose first entry this is.
+pub(crate) fn continued(next: u64) -> Vec<u8> {
+    [&[CONTINUED], next.to_be_bytes().as_slice()].concat()
+}
+
+/// The first entry of the part that follows one with this value of the layout, if any does.
+pub(crate) fn next_part(value: &[u8]) -> Option<u64> {
+    let (version, next) = value.split_first()?;
+    (*version == CONTINUED).then_some(u64::from_be_bytes(next.try_into().ok()?))
+}
+
+/// The value under [`PART_KEY`].
+pub(crate) fn encode_part(before: &Frontier) -> Vec<u8> {
+    [before.size().to_be_bytes().as_slice(), before.peaks().concat().as_slice()].concat()
+}
+
+/// Reads the value under [`PART_KEY`].
+pub(crate) fn decode_part(value: &[u8]) -> Option<Frontier> {
+    let (size, peaks) = value.split_first_chunk()?;
+    let (peaks, rest) = peaks.as_chunks();
+    Frontier::from_parts(u64::from_be_bytes(*size), peaks.to_vec()).filter(|_| rest.is_empty())
 }
 
 /// Key of the bundle whose first record has this index: ascending keys are ascending indices.
@@ -107,19 +136,27 @@ pub(crate) fn postings(value: &[u8], bytes_each: usize) -> Option<impl Iterator<
     is_whole.then(|| postings.chunks_exact(bytes_each))
 }
 
+/// The last entry that the pair under this key tells of, of a bundle the first: where the pair was stored. The head and
+/// the layout have none.
+pub(crate) fn entry_of(key: &[u8]) -> Option<u64> {
+    let number = |at: usize| key.get(at..at + 8).map(|n| u64::from_be_bytes(n.try_into().expect("8 bytes")));
+    match (key.first(), number(1), number(2)) {
+        (Some(&BUNDLE_PREFIX), Some(first), _) => Some(first),
+        (Some(&(BY_AGENT | BY_INDICATOR)), Some(block), _) => {
+            Some(block.saturating_add(1).saturating_mul(BLOCK_ENTRIES) - 1)
+        }
+        (Some(&TILE_PREFIX), _, Some(index)) => {
+            let entries = 1u64.checked_shl((u32::from(key[1]) + 1) * TILE_HEIGHT).unwrap_or(u64::MAX);
+            Some(index.saturating_add(1).saturating_mul(entries) - 1)
+        }
+        _ => None,
+    }
+}
+
 /// Whether the pair under this key tells of entries at or behind `size`, so that it has to go when the ledger
 /// is set back to that many.
 pub(crate) fn lies_beyond(key: &[u8], size: u64) -> bool {
-    let number = |at: usize| key.get(at..at + 8).map(|n| u64::from_be_bytes(n.try_into().expect("8 bytes")));
-    match (key.first(), number(1), number(2)) {
-        (Some(&BUNDLE_PREFIX), Some(first), _) => first >= size,
-        (Some(&(BY_AGENT | BY_INDICATOR)), Some(block), _) => block >= size / BLOCK_ENTRIES,
-        (Some(&TILE_PREFIX), _, Some(index)) => {
-            let height = (u32::from(key[1]) + 1) * TILE_HEIGHT;
-            index >= size.checked_shr(height).unwrap_or(0)
-        }
-        _ => false,
-    }
+    entry_of(key).is_some_and(|entry| entry >= size)
 }
 
 /// A batch's records on their way into values, each as full as it gets.

@@ -4,12 +4,14 @@
 //! ledger that was written is [`crate::verify`]'s to say.
 
 pub mod backend;
+mod database;
 mod durability;
 pub(crate) mod layout;
 mod memory;
+mod parts;
 mod sled_store;
 
-pub(crate) use sled_store::{io_error, sync_path};
+pub(crate) use database::{io_error, sync_path};
 
 pub use durability::Durability;
 pub use layout::{ENTRY_BYTES_MAX, VALUE_BYTES_MAX};
@@ -22,9 +24,19 @@ use std::path::PathBuf;
 
 use crate::batch::{Record, StoredHead, TickBatch};
 use crate::head::Head;
+use crate::merkle::Frontier;
 
 /// Takes keys and values, one pair after the other, until it breaks.
 pub type PairVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// Where a part of a stored ledger begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joint {
+    /// The frontier of the entries before it, as the part has it.
+    pub before: Frontier,
+    /// The part's folder.
+    pub path: PathBuf,
+}
 
 /// Shows the records of one ledger and its head. Indices from 0 without gaps.
 pub trait LedgerReader: Send {
@@ -76,12 +88,35 @@ pub trait LedgerReader: Send {
     }
 
     /// Shows the pairs whose key lies from `from` up to `to`, in the order of their keys, until the visitor
-    /// breaks.
+    /// breaks. Of a ledger in several parts, part after part.
     ///
     /// # Errors
     /// If they cannot be read.
     fn values(&self, _from: &[u8], _to: &[u8], _visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// What the part says of itself that begins with this entry; `None` for the first, and where none begins.
+    ///
+    /// # Errors
+    /// If the part cannot be read.
+    fn joint(&self, _index: u64) -> Result<Option<Joint>, StoreError> {
+        Ok(None)
+    }
+
+    /// Number of pairs that are neither entries nor the head, in the part that has this entry.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn others(&self, _index: u64) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for (from, to) in layout::OTHERS {
+            self.values(from, to, &mut |_, _| {
+                count += 1;
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(count)
     }
 }
 
@@ -144,6 +179,14 @@ impl<S: LedgerReader + ?Sized> LedgerReader for Box<S> {
 
     fn values(&self, from: &[u8], to: &[u8], visit: &mut PairVisitor<'_>) -> Result<(), StoreError> {
         (**self).values(from, to, visit)
+    }
+
+    fn joint(&self, index: u64) -> Result<Option<Joint>, StoreError> {
+        (**self).joint(index)
+    }
+
+    fn others(&self, index: u64) -> Result<u64, StoreError> {
+        (**self).others(index)
     }
 }
 
@@ -214,6 +257,20 @@ pub enum StoreError {
         /// What the database found.
         reason: String,
     },
+    /// A part of a ledger of several is missing, damaged, or another one.
+    #[error(
+        "{}, the part of the ledger that begins with entry {index}, {problem}; restore that folder from a copy, or run \
+         the scenario again with the same seed",
+        path.display()
+    )]
+    Part {
+        /// Its first entry.
+        index: u64,
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The stored head is not one that a commit wrote.
     #[error(
         "the stored head is malformed ({problem}); restore the ledger from a copy, or run the scenario again with \
@@ -270,6 +327,12 @@ impl StoreError {
     /// Whether the stored bytes are wrong, rather than the call or the machine.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Corrupt { .. } | Self::MalformedHead { .. } | Self::MalformedBundle { .. })
+        matches!(
+            self,
+            Self::Corrupt { .. }
+                | Self::Part { .. }
+                | Self::MalformedHead { .. }
+                | Self::MalformedBundle { .. }
+        )
     }
 }

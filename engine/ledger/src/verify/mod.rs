@@ -19,7 +19,7 @@ use phalanx_core::Tick;
 
 use crate::head::Head;
 use crate::ledger::LedgerError;
-use crate::store::layout::{HEAD_KEY, Layout, Pair, bundle_bounds};
+use crate::store::layout::{Layout, Pair};
 use crate::store::{Durability, LedgerReader, SledStore, StoreError};
 use reading::Reading;
 
@@ -100,10 +100,15 @@ fn verify_heads(reader: &dyn LedgerReader, held: &[Head]) -> Result<VerifyReport
     let mut reading = Reading::new(stored.head, held, layout);
     let mut failure = None;
     let mut derived: Vec<Pair> = Vec::new();
-    let mut derived_count = 0;
+    // Pairs that follow from the entries, and those that there are in the parts that were read.
+    let (mut derived_count, mut other_count) = (0, 0);
     let mut trouble = None;
     let scanned = hashing::scan_hashed(reader, stored.head.size, &mut |record, leaf| {
-        if let Err(found) = reading.read(record, leaf, &mut derived) {
+        let read = check_joint(reader, record.index, &reading).and_then(|others| {
+            other_count += others;
+            Ok(reading.read(record, leaf, &mut derived)?)
+        });
+        if let Err(found) = read {
             failure = Some(found);
             return ControlFlow::Break(());
         }
@@ -111,7 +116,7 @@ fn verify_heads(reader: &dyn LedgerReader, held: &[Head]) -> Result<VerifyReport
             derived_count += 1;
             match reader.value(&key) {
                 Ok(there) if there.as_ref() == Some(&value) => {}
-                Ok(_) => failure = Some(VerifyFailure::Derived { index: record.index }),
+                Ok(_) => failure = Some(VerifyFailure::Derived { index: record.index }.into()),
                 Err(error) => trouble = Some(error),
             }
         }
@@ -125,31 +130,32 @@ fn verify_heads(reader: &dyn LedgerReader, held: &[Head]) -> Result<VerifyReport
         return Err(finding(error));
     }
     if let Some(failure) = failure {
-        return Err(failure.into());
+        return Err(failure);
     }
     let report = reading.conclude(&stored)?;
-    if other_pairs(reader).map_err(finding)? != derived_count {
+    other_count += reader.others(report.head.size - 1).map_err(finding)?;
+    if other_count != derived_count {
         return Err(VerifyFailure::Derived { index: report.head.size }.into());
     }
     Ok(report)
 }
 
-/// Number of pairs that are neither entries nor the head.
-fn other_pairs(reader: &dyn LedgerReader) -> Result<u64, StoreError> {
-    let (bundles, after_bundles) = bundle_bounds();
-    let after_head = [HEAD_KEY[0], 0];
-    let mut count = 0;
-    for (from, to) in [
-        ([].as_slice(), bundles.as_slice()),
-        (after_bundles.as_slice(), HEAD_KEY.as_slice()),
-        (after_head.as_slice(), [0xff; 32].as_slice()),
-    ] {
-        reader.values(from, to, &mut |_, _| {
-            count += 1;
-            ControlFlow::Continue(())
-        })?;
+/// Where a part begins with this entry, checks that it grew out of the entries before it. Gives the number of pairs beside
+/// entries and heads in the part that ends there.
+fn check_joint(reader: &dyn LedgerReader, index: u64, reading: &Reading<'_>) -> Result<u64, LedgerError> {
+    let before = reading.frontier();
+    match reader.joint(index).map_err(finding)? {
+        // Another index than the next is found to be a gap.
+        Some(joint) if index == before.size() => {
+            if joint.before != *before {
+                let problem = "does not continue the entries before it: one of the two is of another ledger";
+                let problem = problem.to_owned();
+                return Err(VerifyFailure::Part { index, path: joint.path, problem }.into());
+            }
+            reader.others(index - 1).map_err(finding)
+        }
+        _ => Ok(0),
     }
-    Ok(count)
 }
 
 /// Verifies the ledger in a folder. Nothing is made where there is none; sled may tidy the files of one.
@@ -165,6 +171,7 @@ pub fn verify_dir(path: &Path) -> Result<VerifyReport, LedgerError> {
 fn finding(error: StoreError) -> LedgerError {
     match error {
         StoreError::MalformedHead { problem } => VerifyFailure::MalformedHead { problem }.into(),
+        StoreError::Part { index, path, problem } => VerifyFailure::Part { index, path, problem }.into(),
         StoreError::MalformedBundle { index, problem } => VerifyFailure::Malformed { index, problem }.into(),
         other => other.into(),
     }

@@ -8,7 +8,7 @@ use crate::batch::{Record, StoredHead, check_of};
 use crate::edge::Edge;
 use crate::entry::Entry;
 use crate::head::{Head, LedgerKey};
-use crate::merkle::Hash;
+use crate::merkle::{Frontier, Hash};
 use crate::store::layout::{Layout, Pair};
 use crate::verify::signatures::Signatures;
 use crate::verify::{VerifyFailure, VerifyReport};
@@ -52,6 +52,11 @@ impl<'a> Reading<'a> {
             verifying_key: [0; 32],
             report,
         }
+    }
+
+    /// Frontier of what was read so far.
+    pub(super) fn frontier(&self) -> &Frontier {
+        self.edge.frontier()
     }
 
     /// Takes in the next record; tiles and postings that it completes are added to `derived`.

@@ -185,15 +185,26 @@ int rename(const char *from, const char *to) {
     return result;
 }
 
-int unlink(const char *path) {
+/* Files and folders; removing a folder with all that is in it names them relative to open folders. */
+int unlinkat(int fd, const char *name, int flags) {
+    char link[64], folder[PATH_MAX], path[2 * PATH_MAX];
+    ssize_t length = 0;
     pthread_mutex_lock(&lock);
-    int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    if (fd != AT_FDCWD && name[0] != '/') {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        length = readlink(link, folder, sizeof folder - 1);
+    }
+    folder[length < 0 ? 0 : length] = 0;
+    snprintf(path, sizeof path, "%s%s%s", folder, length > 0 ? "/" : "", name);
+    int result = (int)syscall(SYS_unlinkat, fd, name, flags);
     int saved = errno;
     if (result == 0 && inside(path)) put('U', 0, 0, path, strlen(path));
     errno = saved;
     pthread_mutex_unlock(&lock);
     return result;
 }
+int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
+int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
 int mkdir(const char *path, mode_t mode) {
     pthread_mutex_lock(&lock);

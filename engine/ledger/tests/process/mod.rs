@@ -23,13 +23,15 @@ pub(crate) fn reports(tick: u64) -> u32 {
     [3, 40, 0, 11, 90][(tick % 5) as usize]
 }
 
-/// The durability that a word stands for.
-fn policy(word: &str) -> Durability {
-    match word {
+/// The durability that a word stands for, and the entries of a part, if they stand behind it: `tick`, `16`, `end/100`.
+fn policy(word: &str) -> (Durability, u64) {
+    let (word, entries) = word.split_once('/').unwrap_or((word, "1000000"));
+    let durability = match word {
         "tick" => Durability::Tick,
         "end" => Durability::End,
         group => Durability::Group { ticks: group.parse().unwrap() },
-    }
+    };
+    (durability, entries.parse().unwrap())
 }
 
 /// What the started process does: continues the ledger in the folder, tick after tick, and says so after each. Called
@@ -37,7 +39,7 @@ fn policy(word: &str) -> Durability {
 pub(crate) fn write_if_asked() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let word = |name| std::env::var_os(name).and_then(|word| word.into_string().ok()).unwrap();
-    let (durability, ticks): (Durability, u64) = (policy(&word(POLICY)), word(TICKS).parse().unwrap());
+    let ((durability, part_entries), ticks) = (policy(&word(POLICY)), word(TICKS).parse::<u64>().unwrap());
     let say = |text: String| {
         let mut out = std::io::stdout();
         out.write_all(text.as_bytes()).unwrap();
@@ -46,9 +48,13 @@ pub(crate) fn write_if_asked() {
     say("\nbegin\n".to_owned());
     let path = Path::new(&folder);
     let ledger = if path.join("db").exists() {
-        SledStore::open(path, durability).map_err(Into::into).and_then(|store| Ledger::resume(store, key()))
+        SledStore::open(path, durability)
+            .map(|store| store.with_part_entries(part_entries))
+            .map_err(Into::into)
+            .and_then(|store| Ledger::resume(store, key()))
     } else {
         SledStore::create(path, durability)
+            .map(|store| store.with_part_entries(part_entries))
             .map_err(Into::into)
             .and_then(|store| Ledger::create(store, key(), [8; 32], "0.1.0", crate::common::SEED))
     };

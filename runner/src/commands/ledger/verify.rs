@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use phalanx_ledger::{
-    Gossip, Head, LedgerError, VerifyFailure, VerifyReport, compare_heads, verify as verify_all, verify_held,
+    Gossip, Head, LedgerError, StoreError, VerifyFailure, VerifyReport, compare_heads, verify as verify_all,
+    verify_held,
 };
 use serde_json::{Value, json};
 
@@ -124,6 +125,7 @@ fn document(folder: &Path, report: &VerifyReport) -> Value {
 fn finding(folder: &Path, error: &LedgerError) -> Value {
     let index = match error {
         LedgerError::Mismatch(failure) => failure.index(),
+        LedgerError::Store(StoreError::Part { index, .. }) => Some(*index),
         _ => None,
     };
     json!({ "path": folder, "status": "failed", "finding": chain(error), "index": index })
