@@ -40,8 +40,10 @@ fn kill(policy: &str, rounds: u64, seed: u64) {
         let acked = last_ack(lines.iter().map(String::as_str)).max(least);
         let report = match verify_dir(&path) {
             Ok(report) => report,
-            // Nothing was promised before the first tick; a folder without a ledger is made anew.
-            Err(LedgerError::Store(StoreError::NotALedger { .. }) | LedgerError::Empty) if acked == 0 => {
+            // Nothing was promised before the ledger was made; a folder without a ledger is made anew.
+            Err(LedgerError::Store(StoreError::NotALedger { .. }) | LedgerError::Empty)
+                if acked == 0 && !lines.iter().any(|line| line == "made") =>
+            {
                 std::fs::remove_dir_all(&path).ok();
                 continue;
             }

@@ -251,6 +251,11 @@ struct Tally {
     broken: u64,
 }
 
+/// Whether the writer has said that there is a ledger: from then on there has to be one.
+fn is_made(disk: &Disk, began: u64) -> bool {
+    began > 0 || disk.said.lines().any(|line| line == "made" || line.starts_with("ack "))
+}
+
 /// Cuts the power `rounds` times at random steps of a writer's life.
 fn cut(
     steps: &[Step],
@@ -286,13 +291,11 @@ fn cut(
                 disk.cut(model, &mut Choices(same_again.0), root, target.path());
                 after(target.path(), report.head.size);
             }
-            Err(LedgerError::Store(StoreError::NotALedger { .. }) | LedgerError::Empty) => {
-                tally.without += u64::from(acked == 0);
-                tally.lost += u64::from(acked > 0);
-                tally.batches_lost = tally.batches_lost.max(expected.batches(acked));
-            }
-            // Torn while its first files were made, which are not synced before the end of that.
-            Err(LedgerError::Store(StoreError::Corrupt { .. })) if acked == 0 => tally.without += 1,
+            // Nothing is promised before the ledger is made; its first files may be torn until they are synced.
+            Err(
+                LedgerError::Store(StoreError::NotALedger { .. } | StoreError::Corrupt { .. })
+                | LedgerError::Empty,
+            ) if !is_made(&disk, began) => tally.without += 1,
             Err(error) => {
                 eprintln!(
                     "{model:?} at step {point} of {}, {acked} entries acknowledged: {error}",

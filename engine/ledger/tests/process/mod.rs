@@ -62,6 +62,8 @@ pub(crate) fn write_if_asked() {
         Ok(ledger) => ledger,
         Err(error) => return say(format!("error {error:?} | {error}\n")),
     };
+    // Under every policy, what was there before the first tick is on the device by now.
+    say("made\n".to_owned());
     let next = if ledger.len() == 1 { 0 } else { ledger.head().tick.0 + 1 };
     for tick in next..next + ticks {
         let entries = tick_of(tick, reports(tick));
@@ -110,8 +112,9 @@ impl Running {
 
     /// The next line that is the writer's own.
     pub(crate) fn line(&self) -> Option<String> {
-        let own =
-            |line: &String| ["begin", "ack ", "error", "done"].iter().any(|word| line.starts_with(word));
+        let own = |line: &String| {
+            ["begin", "made", "ack ", "error", "done"].iter().any(|word| line.starts_with(word))
+        };
         self.lines.iter().find(own)
     }
 
