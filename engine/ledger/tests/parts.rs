@@ -171,6 +171,20 @@ fn a_ledger_below_the_bound_has_one_part() {
 }
 
 #[test]
+fn the_second_part_begins_behind_a_million_entries() {
+    let (_keep, path) = folder();
+    let mut ledger = create(SledStore::create(&path, Durability::End).unwrap());
+    for tick in 0..17 {
+        assert_eq!(parts(&path), []);
+        let entry = Entry::Fingerprint { tick: Tick(tick), fingerprint: [tick as u8; 32] };
+        ledger.append_tick(Tick(tick), &vec![entry; 1 << 16]).unwrap();
+    }
+    assert_eq!(parts(&path), [(1 << 20) + 1]);
+    let head = ledger.finish().unwrap();
+    assert_eq!(verify_dir(&path).unwrap().head, head);
+}
+
+#[test]
 fn a_ledger_of_several_parts_is_continued_at_any_head() {
     let heads: Vec<Head> = (0..=30).map(|ticks| *grown(ticks, REPORTS).head()).collect();
     let memory = grown(30, REPORTS);

@@ -25,6 +25,8 @@ const TREE: &str = "ledger/1";
 const CACHE_BYTES: u64 = 4 << 20;
 /// How often a pair that was written or read alone is looked up again, see [`Database::look_again`].
 const LOOKS: u32 = 4;
+/// The same in older parts, of which several may be open: half the memory for a microsecond or two.
+const LOOKS_OF_OLDER: u32 = 8;
 /// The same of a pair that a scan passed: the others of its page follow.
 const LOOKS_OF_SCAN: u32 = 2;
 /// The lock of a store that was just dropped can linger, so opening is tried again for two seconds.
@@ -40,6 +42,8 @@ pub(super) struct Database {
     file: File,
     /// Folders whose entries are new and not yet synced.
     unsynced_folders: Mutex<Vec<PathBuf>>,
+    /// How often a pair that was read alone is looked up again.
+    looks: u32,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,13 @@ impl Database {
         let file = path.join("db");
         let file = File::options().write(true).open(&file).map_err(io_error("open", &file))?;
         let handles = Some(Handles { tree, db });
-        Ok(Self { path: path.to_owned(), handles, file, unsynced_folders: Mutex::default() })
+        Ok(Self { path: path.to_owned(), handles, file, unsynced_folders: Mutex::default(), looks: LOOKS })
+    }
+
+    /// One of several that are open to be read: it keeps fewer pages in memory.
+    pub(super) fn older(mut self) -> Self {
+        self.looks = LOOKS_OF_OLDER;
+        self
     }
 
     fn tree(&self) -> &sled::Tree {
@@ -132,7 +142,7 @@ impl Database {
         })?;
         let mut pairs = tree.range(start.as_slice()..end.as_slice());
         // Perhaps only one is wanted.
-        self.look_again(&start, LOOKS)?;
+        self.look_again(&start, self.looks)?;
         while let Some((key, value)) = guarded(&self.path, || pairs.next().transpose())? {
             self.look_again(&key, LOOKS_OF_SCAN)?;
             for record in Bundle::open(&key, &value)? {
@@ -151,7 +161,7 @@ impl Database {
     /// What lies under a key.
     pub(super) fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = guarded(&self.path, || self.tree().get(key))?;
-        self.look_again(key, LOOKS)?;
+        self.look_again(key, self.looks)?;
         Ok(value.map(|value| value.to_vec()))
     }
 

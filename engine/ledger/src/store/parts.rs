@@ -2,7 +2,7 @@
 //!
 //! sled keeps about 190 bytes of memory for each page of an open database, so a ledger in one database took ever more
 //! of it. The first part is the ledger's folder itself, and few ledgers have another; the others are folders in it, named
-//! after their first entry. Older parts are opened when somebody reads them, and closed again when others are read.
+//! after their first entry. Older parts are opened when somebody reads them, and closed again when nobody does.
 //!
 //! A part that follows is made and synced before the one before it says that it goes on there, and holds nothing until
 //! that is synced, too. So a kill leaves a part that holds nothing, which is made anew when its time comes.
@@ -19,8 +19,10 @@ use crate::store::StoreError;
 use crate::store::database::{Database, io_error, sync_path};
 use crate::store::layout::{self, LAYOUT, LAYOUT_KEY, PART_KEY};
 
-/// Older parts that stay open after somebody read them: verification is in two at their border.
-const OPEN_MAX: usize = 2;
+/// Older parts that stay open for who reads here and there. Opening one takes some milliseconds.
+const OPEN_MAX: usize = 16;
+/// After so many reads of one part in a row the others are closed: who reads on and on needs two, at their border only.
+const IN_A_ROW: u32 = 64;
 
 /// A part that is open.
 #[derive(Debug)]
@@ -80,6 +82,8 @@ pub(super) struct Parts {
 struct Older {
     /// The one that was read last is the first.
     recent: VecDeque<Arc<Part>>,
+    /// The part that was read last, which may be the newest, and how often in a row.
+    last: (u64, u32),
     /// Also those that somebody is still reading.
     known: BTreeMap<u64, Weak<Part>>,
 }
@@ -152,10 +156,15 @@ impl Parts {
     /// A part, opened if it is not.
     pub(super) fn at(&self, place: usize) -> Result<Arc<Part>, StoreError> {
         let first = self.firsts[place];
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.last = if older.last.0 == first { (first, older.last.1 + 1) } else { (first, 1) };
+        if older.last.1 == IN_A_ROW {
+            older.last.1 = 0;
+            older.recent.retain(|part| part.first == first);
+        }
         if let Some(newest) = self.newest.as_ref().filter(|newest| newest.first == first) {
             return Ok(Arc::clone(newest));
         }
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken hold of before it leaves its place, or this would close it.
         let open = older.known.get(&first).and_then(Weak::upgrade);
         older.recent.retain(|part| part.first != first);
@@ -165,12 +174,19 @@ impl Parts {
             None => {
                 let part =
                     Part::open(&self.root, first).map_err(|error| of_part(&self.root, first, error))?;
-                Arc::new(part.ok_or_else(|| bad(&self.root, first, "holds nothing"))?)
+                let part = part.ok_or_else(|| bad(&self.root, first, "holds nothing"))?;
+                Arc::new(Part { database: part.database.older(), ..part })
             }
         };
         older.known.insert(first, Arc::downgrade(&part));
         older.recent.push_front(Arc::clone(&part));
         Ok(part)
+    }
+
+    /// Closes an older part that was read to its end, unless somebody else is reading it.
+    pub(super) fn leave(&self, place: usize) {
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.recent.retain(|part| part.first != self.firsts[place]);
     }
 
     /// Checks that a part which was read to its end goes on in the one that follows.

@@ -1,4 +1,5 @@
-//! The store on disk: one sled database in one folder, and a folder more in it for each part that a very long ledger has.
+//! The store on disk: one sled database in one folder, and a folder more in it for each further part of a very long
+//! ledger.
 //!
 //! One thing sled cannot tell: damage in the segment that it wrote last looks like a write that was torn by a
 //! power cut, so it silently falls back to the batch before. Small ledgers fit in one segment. Therefore a
@@ -23,7 +24,7 @@ use crate::store::{Durability, Joint, LedgerReader, LedgerStore, PairVisitor, St
 
 /// The file beside sled's that notes the head of a finished ledger.
 const NOTE: &str = "head";
-/// Entries of a part. Smaller parts take hardly less memory, and opening one for reading takes 0.1 s.
+/// Entries of a part. Smaller parts take no less memory, see `docs/performance-ledger.md`, and there are more to open.
 const PART_ENTRIES: u64 = 1 << 20;
 
 /// Keeps a ledger in a folder of its own.
@@ -159,6 +160,7 @@ impl LedgerReader for SledStore {
                 break;
             }
             self.parts.check_end(place)?;
+            self.parts.leave(place);
         }
         Ok(())
     }
@@ -202,7 +204,10 @@ impl LedgerReader for SledStore {
     }
 
     fn others(&self, index: u64) -> Result<u64, StoreError> {
-        let part = self.parts.at(self.parts.place(index))?;
+        let place = self.parts.place(index);
+        let part = self.parts.at(place)?;
+        // Verification asks this of a part when it is done with it.
+        self.parts.leave(place);
         let mut count = 0;
         for (from, to) in OTHERS {
             let _ = part.database.values(from, to, &mut |key, _| {
@@ -277,5 +282,45 @@ impl LedgerStore for SledStore {
         sync_path(&new)?;
         fs::rename(&new, &note).map_err(io_error("rename", &new))?;
         sync_path(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use phalanx_core::Tick;
+
+    use super::*;
+    use crate::{Entry, Ledger, LedgerKey};
+
+    #[test]
+    fn older_parts_stay_open_for_those_who_read_here_and_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let store = SledStore::create(&path, Durability::End).unwrap().with_part_entries(2);
+        let mut ledger = Ledger::create(store, LedgerKey::from_seed(1), [0; 32], "0.1.0", 1).unwrap();
+        for tick in 0..8 {
+            let entry = Entry::Fingerprint { tick: Tick(tick), fingerprint: [0; 32] };
+            ledger.append_tick(Tick(tick), &[entry]).unwrap();
+        }
+        let parts = &ledger.store().parts;
+        assert_eq!(parts.len(), 5);
+        let [first, second] = [0, 1].map(|place| parts.at(place).unwrap());
+        for _ in 0..200 {
+            assert!(
+                Arc::ptr_eq(&first, &parts.at(0).unwrap()) && Arc::ptr_eq(&second, &parts.at(1).unwrap())
+            );
+        }
+        let [first, second] = [first, second].map(|part| Arc::downgrade(&part));
+        assert_eq!([first.strong_count(), second.strong_count()], [1, 1], "held without a reader");
+        (0..100).for_each(|_| drop(parts.at(0).unwrap()));
+        assert_eq!([first.strong_count(), second.strong_count()], [1, 0], "only the first was read lately");
+        (0..100).for_each(|_| drop(parts.at(4).unwrap()));
+        assert_eq!(first.strong_count(), 0, "only the newest was read lately");
+        let third = Arc::downgrade(&parts.at(2).unwrap());
+        ledger.store().scan(0..u64::MAX, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(third.strong_count(), 0, "a scan leaves no part open behind it");
+        assert!(parts.newest().is_ok());
     }
 }
