@@ -5,13 +5,15 @@
 //! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml [-- ENTRIES [PER_TICK [ROUNDS]]]
 //! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- proofs [ENTRIES…]
 //! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- verify [ENTRIES]
-//! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- memory [ENTRIES]
+//! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- memory [ENTRIES [FOLDER]]
+//! cargo run --release --manifest-path engine/ledger/peers/Cargo.toml -- read FOLDER
 //! ```
 //!
 //! Rounds are interleaved and the best of each is shown: other processes only ever make one slower. Beside the wall
 //! clock stands processor time, which they disturb less.
 
 mod proofs;
+mod reads;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -83,7 +85,16 @@ const NEVER: Best = Best([f64::INFINITY; 2]);
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|word| word == "memory") {
-        return memory(arguments.get(1).map_or(Ok(10_000_000), |n| n.parse())?);
+        let count = arguments.get(1).map_or(Ok(10_000_000), |n| n.parse())?;
+        return match arguments.get(2) {
+            Some(kept) => memory(count, Path::new(kept)),
+            None => memory(count, &tempfile::tempdir_in(".")?.path().join("ledger")),
+        };
+    }
+    if let [word, folder, kind @ ..] = arguments.as_slice()
+        && word == "read"
+    {
+        return reads::table(Path::new(folder), kind.first().map(String::as_str));
     }
     if arguments.first().is_some_and(|word| word == "proofs") {
         let sizes: Vec<u64> = arguments[1..].iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
@@ -240,11 +251,6 @@ fn opening(path: &Path, count: u64) -> Outcome<()> {
     let store = SledStore::open(path, Durability::End)?;
     let [wall, cpu] = clock.stop();
     println!("{:<34} {:>9.1} ms {:>11.1} ms cpu", "open", wall * 1e3, cpu * 1e3);
-    for index in [count / 2, count / 2 + 1] {
-        let clock = Clock::start();
-        store.get(index)?;
-        println!("{:<34} {:>9.2} ms", "read one", clock.stop()[1] * 1e3);
-    }
     for (name, query) in [
         ("read by agent", Query { agent: Some(AgentId(7)), ..Query::default() }),
         ("read by port", Query { indicator: Some(Indicator { port: Some(80), ..Indicator::default() }), ..Query::default() }),
@@ -283,16 +289,22 @@ fn verification(count: u64) -> Outcome<()> {
 
 /// Resident memory and its peak so far.
 fn resident() -> Outcome<String> {
+    Ok(format!("{}   {}", status("VmRSS")?, peak()?))
+}
+
+/// The most resident memory so far.
+fn peak() -> Outcome<String> {
+    status("VmHWM")
+}
+
+fn status(name: &str) -> Outcome<String> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or("").to_owned();
-    Ok(format!("{}   {}", line("VmRSS"), line("VmHWM")))
+    Ok(status.lines().find(|line| line.starts_with(name)).unwrap_or("").to_owned())
 }
 
 /// Appends many entries and prints the memory on the way, then reads and verifies them.
-fn memory(count: u64) -> Outcome<()> {
-    let folder = tempfile::tempdir_in(".")?;
-    let path = folder.path().join("ledger");
-    let store = SledStore::create(&path, Durability::Tick)?;
+fn memory(count: u64, path: &Path) -> Outcome<()> {
+    let store = SledStore::create(path, Durability::Tick)?;
     let mut ledger = Ledger::create(store, LedgerKey::from_seed(SEED), [0; 32], "0.1.0", SEED)?;
     let clock = Clock::start();
     for tick in 0..count / 1000 {
@@ -303,14 +315,13 @@ fn memory(count: u64) -> Outcome<()> {
         }
     }
     ledger.finish()?;
-    let store = SledStore::open(&path, Durability::End)?;
+    let store = SledStore::open(path, Durability::End)?;
     println!("{:>33}   {}", "opened", resident()?);
     Query::default().run(&store, |_, _| ControlFlow::Continue(()))?;
     println!("{:>33}   {}", "read", resident()?);
     verify(&store)?;
     println!("{:>33}   {}", "verified", resident()?);
-    drop(store);
-    opening(&path, count)
+    Ok(())
 }
 
 fn mebibytes(folder: &Path, peer: usize) -> Outcome<f64> {
