@@ -115,7 +115,7 @@ fn a_ledger_of_the_first_layout_is_read_and_continued() {
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/layout-1").join(file);
         std::fs::copy(from, folder.path().join(file)).unwrap();
     }
-    let store = SledStore::open(folder.path(), Durability::End).unwrap();
+    let store = SledStore::open(folder.path(), Durability::End).unwrap().with_part_entries(100);
     assert_eq!(store.value(b"l").unwrap(), None);
     let report = verify(&store).unwrap();
     assert_eq!((report.head.size, report.reported, report.seed, report.compared), (79, 40, 42, vec![79]));
@@ -127,5 +127,11 @@ fn a_ledger_of_the_first_layout_is_read_and_continued() {
     append(&mut ledger, 60..200, REPORTS);
     let (size, layout) = (ledger.len(), ledger.store().value(b"l").unwrap());
     assert!(size > 4096 && layout.is_none(), "it goes on in the layout that it has");
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(
+        !names.iter().any(|name| name.to_string_lossy().starts_with("part-")),
+        "and in one part: {names:?}"
+    );
     verify(ledger.store()).unwrap();
 }
