@@ -1,32 +1,16 @@
 //! Memory of a process that reads a ledger. One test, in a process of its own: others would add to what it measures.
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::ops::ControlFlow;
 
-use phalanx_core::{AgentId, Indicator, SignatureId, Tick};
+use common::{resident, wide_report};
+use phalanx_core::Tick;
 use phalanx_ledger::{Durability, Entry, Ledger, LedgerKey, LedgerReader, SledStore};
 
 const TICKS: u64 = 200;
 const REPORTS: u16 = 100;
-
-/// Resident memory in MB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1000
-}
-
-/// As wide as an entry may be, so that it fills a value.
-fn report(tick: u64, sequence: u16) -> Entry {
-    Entry::Reported {
-        id: SignatureId { tick: Tick(tick), author: AgentId(0), sequence },
-        indicator: Indicator::default(),
-        support: 1,
-        confidence: 0.5,
-        centroid: vec![0.5; 985].into(),
-        evidence: [4; 16],
-    }
-}
 
 /// 14 MB; before pairs were looked up again, sled's cache of 4 MiB took 55 MB here, and 569 MB of larger ledgers.
 #[test]
@@ -36,7 +20,7 @@ fn a_scan_keeps_few_pages() {
     let store = SledStore::create(&path, Durability::End).unwrap();
     let mut ledger = Ledger::create(store, LedgerKey::from_seed(3), [8; 32], "0.1.0", 3).unwrap();
     for tick in 0..TICKS {
-        let reports: Vec<Entry> = (0..REPORTS).map(|sequence| report(tick, sequence)).collect();
+        let reports: Vec<Entry> = (0..REPORTS).map(|sequence| wide_report(tick, sequence)).collect();
         ledger.append_tick(Tick(tick), &reports).unwrap();
     }
     ledger.finish().unwrap();

@@ -7,20 +7,13 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{SEED, key};
-use phalanx_core::{AgentId, Indicator, SignatureId, Tick};
+use common::{SEED, key, resident, wide_report};
+use phalanx_core::Tick;
 use phalanx_ledger::{Durability, Entry, Ledger, LedgerStore, SledStore, verify_dir};
 
 const REPORTS: u16 = 100;
 /// Parts of ten ticks.
 const PART_ENTRIES: u64 = 1000;
-
-/// Resident memory in MB.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1000
-}
 
 /// Number of parts of which this process has the database open.
 fn open_parts(ledger: &Path) -> usize {
@@ -39,21 +32,9 @@ fn parts(ledger: &Path) -> usize {
     1 + names.filter(|name| name.to_string_lossy().starts_with("part-")).count()
 }
 
-/// As wide as an entry may be, so that it fills a value.
-fn report(tick: u64, sequence: u16) -> Entry {
-    Entry::Reported {
-        id: SignatureId { tick: Tick(tick), author: AgentId(0), sequence },
-        indicator: Indicator::default(),
-        support: 1,
-        confidence: 0.5,
-        centroid: vec![0.5; 985].into(),
-        evidence: [4; 16],
-    }
-}
-
 fn append(ledger: &mut Ledger<impl LedgerStore>, ticks: std::ops::Range<u64>) {
     for tick in ticks {
-        let reports: Vec<Entry> = (0..REPORTS).map(|sequence| report(tick, sequence)).collect();
+        let reports: Vec<Entry> = (0..REPORTS).map(|sequence| wide_report(tick, sequence)).collect();
         ledger.append_tick(Tick(tick), &reports).unwrap();
     }
 }

@@ -6,11 +6,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use common::{all, append, create, grown, key, tick_of};
+use common::{all, append, create, found, grown, key, tick_of};
 use phalanx_core::{AgentId, Indicator, Tick};
 use phalanx_ledger::{
     Durability, Entry, Head, Ledger, LedgerError, LedgerReader, LedgerStore, MemoryStore, Prover, Query,
-    SledStore, StoreError, Tail, VerifyFailure, import, seal, verify, verify_dir,
+    SledStore, StoreError, Tail, import, seal, verify, verify_dir,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -99,17 +99,7 @@ fn same(store: &dyn LedgerReader, memory: &dyn LedgerReader) {
         Query { from: size / 2, ..Query::default() },
         Query { ticks: Some((Tick(3), Tick(9))), ..Query::default() },
     ] {
-        let run = |reader| {
-            let mut found = Vec::new();
-            query
-                .run(reader, |index, _| {
-                    found.push(index);
-                    ControlFlow::Continue(())
-                })
-                .unwrap();
-            found
-        };
-        assert_eq!(run(store), run(memory), "{query:?}");
+        assert_eq!(found(store, &query), found(memory, &query), "{query:?}");
     }
     let (mut here, mut there) = (Prover::new(store, size), Prover::new(memory, size));
     for index in (0..size).step_by(3001) {
@@ -205,12 +195,24 @@ fn a_ledger_of_several_parts_is_continued_at_any_head() {
     }
 }
 
+/// Puts another ledger's database in the place of the first part.
+fn replace_first(root: &Path, other: &Path) {
+    for file in ["db", "conf"] {
+        fs::copy(other.join(file), root.join(file)).unwrap();
+    }
+    for snapshot in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        if snapshot.file_name().unwrap().to_string_lossy().starts_with("snap") {
+            fs::remove_file(snapshot).unwrap();
+        }
+    }
+}
+
 /// A finding: the first bad entry, and what it says.
 fn finding(path: &Path) -> (u64, String) {
     let error = verify_dir(path).unwrap_err();
     assert!(error.is_mismatch(), "{error}");
     match error {
-        LedgerError::Mismatch(failure @ VerifyFailure::Part { index, .. }) => (index, failure.to_string()),
+        LedgerError::Store(bad @ StoreError::Part { index, .. }) => (index, bad.to_string()),
         other => panic!("{other}"),
     }
 }
@@ -262,14 +264,7 @@ fn what_is_wrong_with_a_part_is_found_at_its_first_entry() {
     }
     // The first part is another ledger's, so what follows does not continue it.
     let other_start = |root: &Path| {
-        for file in ["db", "conf"] {
-            fs::copy(foreign.join(file), root.join(file)).unwrap();
-        }
-        for snapshot in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
-            if snapshot.file_name().unwrap().to_string_lossy().starts_with("snap") {
-                fs::remove_file(snapshot).unwrap();
-            }
-        }
+        replace_first(root, &foreign);
     };
     check(&other_start, firsts[0], "of another ledger");
     let swapped = |a: u64, b: u64| {
@@ -299,14 +294,7 @@ fn what_is_wrong_with_a_part_is_found_at_its_first_entry() {
             tick += 1;
         }
         ledger.finish().unwrap();
-        for file in ["db", "conf"] {
-            fs::copy(young.join(file), root.join(file)).unwrap();
-        }
-        for snapshot in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
-            if snapshot.file_name().unwrap().to_string_lossy().starts_with("snap") {
-                fs::remove_file(snapshot).unwrap();
-            }
-        }
+        replace_first(root, &young);
     };
     check(&older, firsts[0], "does not follow");
     drop(foreign_keep);

@@ -4,20 +4,9 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{AGENTS, all, grown, indicator};
+use common::{AGENTS, all, found, grown, indicator};
 use phalanx_core::{AgentId, Indicator, Prefix, Protocol, SignatureId, Tick};
-use phalanx_ledger::{Entry, LedgerReader, Query};
-
-fn run(reader: &dyn LedgerReader, query: &Query) -> Vec<u64> {
-    let mut found = Vec::new();
-    query
-        .run(reader, |index, _| {
-            found.push(index);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    found
-}
+use phalanx_ledger::{Entry, Query};
 
 /// The same by the words of the query alone.
 fn expected(entries: &[(u64, Entry)], query: &Query) -> Vec<u64> {
@@ -84,7 +73,7 @@ fn a_query_finds_what_a_walk_finds() {
         queries.push(query);
     }
     for query in queries {
-        assert_eq!(run(ledger.store(), &query), expected(&entries, &query), "{query:?}");
+        assert_eq!(found(ledger.store(), &query), expected(&entries, &query), "{query:?}");
     }
 }
 

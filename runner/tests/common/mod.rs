@@ -69,6 +69,25 @@ impl Bench {
         command
     }
 
+    /// The runner as somebody who may not write everywhere, as root may; `None`, and a line that says so, where only root
+    /// may become another user.
+    #[cfg(unix)]
+    pub(crate) fn run_as_nobody(&self, arguments: &[&str]) -> Option<Said> {
+        let runner = self.command(arguments);
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(runner.get_program())
+            .args(arguments)
+            .current_dir(self.path("."))
+            .output();
+        let said =
+            output.ok().map(|output| Said::from(&output)).filter(|said| !said.stderr.starts_with("setpriv:"));
+        if said.is_none() {
+            eprintln!("SKIPPED: only root may become another user, with `setpriv`");
+        }
+        said
+    }
+
     /// Files and folders, to any depth, by path.
     pub(crate) fn files(&self) -> Vec<String> {
         fn walk(folder: &Path, base: &Path, found: &mut Vec<String>) {

@@ -1,7 +1,5 @@
 //! What verification can find, in words that say what to do next.
 
-use std::path::PathBuf;
-
 use phalanx_core::Tick;
 
 use crate::wire::DecodeError;
@@ -155,20 +153,6 @@ pub enum VerifyFailure {
          a copy"
     )]
     Frontier,
-    /// A part of a ledger of several is missing, damaged, or another one.
-    #[error(
-        "{}, the part of the ledger that begins with entry {index}, {problem}; restore that folder from a copy, or run \
-         the scenario again with the same seed",
-        path.display()
-    )]
-    Part {
-        /// Its first entry.
-        index: u64,
-        /// Its folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// A tile or postings are not those of the entries.
     #[error(
         "the hash tiles or postings that belong to the entries up to {index} are not what the entries say; the \
@@ -226,8 +210,7 @@ impl VerifyFailure {
             | Self::Unsigned { index, .. }
             | Self::Statement { index }
             | Self::HeadEntry { index }
-            | Self::Keys { index }
-            | Self::Part { index, .. } => Some(*index),
+            | Self::Keys { index } => Some(*index),
             Self::NoGenesis => Some(0),
             Self::RolledBack { size, .. } => Some(*size),
             Self::NoHead

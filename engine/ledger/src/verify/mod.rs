@@ -150,7 +150,7 @@ fn check_joint(reader: &dyn LedgerReader, index: u64, reading: &Reading<'_>) -> 
             if joint.before != *before {
                 let problem = "does not continue the entries before it: one of the two is of another ledger";
                 let problem = problem.to_owned();
-                return Err(VerifyFailure::Part { index, path: joint.path, problem }.into());
+                return Err(StoreError::Part { index, path: joint.path, problem }.into());
             }
             reader.others(index - 1).map_err(finding)
         }
@@ -171,7 +171,6 @@ pub fn verify_dir(path: &Path) -> Result<VerifyReport, LedgerError> {
 fn finding(error: StoreError) -> LedgerError {
     match error {
         StoreError::MalformedHead { problem } => VerifyFailure::MalformedHead { problem }.into(),
-        StoreError::Part { index, path, problem } => VerifyFailure::Part { index, path, problem }.into(),
         StoreError::MalformedBundle { index, problem } => VerifyFailure::Malformed { index, problem }.into(),
         other => other.into(),
     }

@@ -5,7 +5,9 @@
 
 use phalanx_core::{AgentId, Decision, Indicator, Outcome, Prefix, Protocol, SignatureId, Tick};
 use phalanx_ledger::merkle::{Hash, leaf_hash};
-use phalanx_ledger::{Ballot, Entry, Ledger, LedgerKey, LedgerReader, LedgerStore, MemoryStore, entries};
+use phalanx_ledger::{
+    Ballot, Entry, Ledger, LedgerKey, LedgerReader, LedgerStore, MemoryStore, Query, entries,
+};
 
 pub(crate) const SEED: u64 = 3;
 pub(crate) const AGENTS: u32 = 40;
@@ -109,4 +111,35 @@ pub(crate) fn leaves(reader: &dyn LedgerReader) -> Vec<Hash> {
             leaf_hash(&bytes)
         })
         .collect()
+}
+
+/// Resident memory in MB, on Linux.
+pub(crate) fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1000
+}
+
+/// As wide as an entry may be, so that it fills a value.
+pub(crate) fn wide_report(tick: u64, sequence: u16) -> Entry {
+    Entry::Reported {
+        id: SignatureId { tick: Tick(tick), author: AgentId(0), sequence },
+        indicator: Indicator::default(),
+        support: 1,
+        confidence: 0.5,
+        centroid: vec![0.5; 985].into(),
+        evidence: [4; 16],
+    }
+}
+
+/// Indices of the entries that a query finds.
+pub(crate) fn found(reader: &dyn LedgerReader, query: &Query) -> Vec<u64> {
+    let mut found = Vec::new();
+    query
+        .run(reader, |index, _| {
+            found.push(index);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    found
 }
