@@ -1,8 +1,7 @@
 //! Sets of rows, and counters of what happens to each.
 
-use pulp::x86::V4;
-
 use super::ROWS;
+use super::vectors::Vectors;
 
 /// A set of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,19 +49,6 @@ impl Rows {
     pub(super) fn without(&self, other: &Self) -> Self {
         self.with(other, |a, b| a & !b)
     }
-
-    #[inline(always)]
-    pub(super) fn count(&self) -> u32 {
-        let words: [u64; ROWS / 64] = pulp::cast(self.0);
-        words.iter().map(|word| word.count_ones()).sum()
-    }
-
-    #[inline(always)]
-    pub(super) fn is_empty(&self, simd: V4) -> bool {
-        let [low, high] = self.0.as_chunks::<16>().0 else { unreachable!("there are two halves") };
-        let any = simd.avx512f._mm512_or_si512(pulp::cast(*low), pulp::cast(*high));
-        simd.avx512f._mm512_test_epi32_mask(any, any) == 0
-    }
 }
 
 /// One number a row, less than `2^BITS`: set b holds bit b of each.
@@ -74,13 +60,13 @@ impl<const BITS: usize> Counters<BITS> {
 
     /// Adds one for each of the rows.
     #[inline(always)]
-    pub(super) fn count(&mut self, simd: V4, rows: &Rows) {
+    pub(super) fn count(&mut self, vectors: impl Vectors, rows: &Rows) {
         let mut carry = *rows;
         for plane in &mut self.0 {
             let next = plane.and(&carry);
             *plane = plane.with(&carry, |a, b| a ^ b);
             carry = next;
-            if carry.is_empty(simd) {
+            if vectors.is_empty(&carry) {
                 break;
             }
         }
@@ -88,13 +74,11 @@ impl<const BITS: usize> Counters<BITS> {
 
     /// Adds the numbers times `weight` to the sums, of 32 rows each.
     #[inline(always)]
-    pub(super) fn add_to(&self, simd: V4, sums: &mut [[u64; 32]], weight: u32) {
+    pub(super) fn add_to(&self, vectors: impl Vectors, sums: &mut [[u64; 32]], weight: u32) {
         for (word, sums) in sums.iter_mut().enumerate() {
             let mut numbers = [0u16; 32];
             for (bit, plane) in self.0.iter().enumerate() {
-                let one = pulp::cast([1u16 << bit; 32]);
-                let old = pulp::cast(numbers);
-                numbers = pulp::cast(simd.avx512bw._mm512_mask_add_epi16(old, plane.0[word], old, one));
+                numbers = vectors.add_bit(numbers, plane.0[word], bit);
             }
             for (sum, number) in sums.iter_mut().zip(numbers) {
                 *sum += u64::from(number) * u64::from(weight);
@@ -105,22 +89,31 @@ impl<const BITS: usize> Counters<BITS> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vectors::Best;
     use super::*;
     use phalanx_core::{Purpose, Streams, Tick};
 
-    #[test]
-    fn counters_count() {
-        let Some(simd) = V4::try_new() else { return println!("skipped: no AVX-512") };
+    fn check(vectors: impl Vectors) {
         let (mut counters, mut expected) = (Counters::<7>::ZERO, [0u64; ROWS]);
         let mut rng = Streams::from_seed(32).stream(Purpose::Model, 0, Tick(0));
         for _ in 0..127 {
             let mut rows = Rows::NONE;
             (0..ROWS).filter(|_| rng.below(2) == 0).for_each(|row| rows.insert(row));
             (0..ROWS).filter(|row| rows.contains(*row)).for_each(|row| expected[row] += 5);
-            counters.count(simd, &rows);
+            counters.count(vectors, &rows);
         }
         let mut sums = [0; ROWS];
-        counters.add_to(simd, sums.as_chunks_mut().0, 5);
+        counters.add_to(vectors, sums.as_chunks_mut().0, 5);
         assert_eq!(sums, expected);
+    }
+
+    #[test]
+    fn counters_count() {
+        for best in Best::detect() {
+            match best {
+                Best::Avx512(vectors) => check(vectors),
+                Best::Avx2(vectors) => check(vectors),
+            }
+        }
     }
 }

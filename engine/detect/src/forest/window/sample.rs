@@ -1,0 +1,95 @@
+//! The rows that a tree grows from.
+
+use super::super::draws::Draws;
+use super::column::Column;
+use super::vectors::Vectors;
+use super::{ROWS, SLOTS};
+
+/// Ranks of sampled rows.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Ranks([u16; SLOTS]);
+
+/// A rank that no row has: that of places behind the sample.
+const NO_RANK: u16 = i16::MAX as u16;
+
+/// A set of sampled rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sampled(pub(super) [u64; SLOTS / 64]);
+
+impl Sampled {
+    pub(super) const NONE: Self = Self([0; SLOTS / 64]);
+
+    #[inline(always)]
+    pub(super) fn with(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> Self {
+        let mut rows = Self::NONE;
+        for ((out, a), b) in rows.0.iter_mut().zip(&self.0).zip(&other.0) {
+            *out = combine(*a, *b);
+        }
+        rows
+    }
+
+    #[inline(always)]
+    pub(super) fn words(&self) -> [u32; SLOTS / 32] {
+        pulp::cast(self.0)
+    }
+
+    #[inline(always)]
+    pub(super) fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+}
+
+/// A sample of a window: by feature, the ranks of its rows in the window.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    ranks: Vec<Ranks>,
+}
+
+impl Sample {
+    pub(super) fn new() -> Self {
+        Self { ranks: Vec::new() }
+    }
+
+    /// The ranks by a feature of the first 32 `N`, of which no more than [`SLOTS`] there are.
+    #[inline(always)]
+    pub(super) fn ranks<const N: usize>(&self, feature: usize) -> &[[u16; 32]; N] {
+        self.ranks[feature].0.as_chunks().0.first_chunk().expect("a sample has so many")
+    }
+
+    /// All of it.
+    #[inline(always)]
+    pub(super) fn all(&self, vectors: impl Vectors) -> Sampled {
+        vectors.below::<{ SLOTS / 32 }>(self.ranks(0), ROWS as u16)
+    }
+
+    /// Takes in the rows that [`super::super::grow::FitScratch::draw`] draws, `size` of `rows`.
+    #[inline(always)]
+    pub(super) fn draw(&mut self, draws: Draws, columns: &[Column], rows: usize, size: usize) {
+        let mut sample = [0u16; SLOTS];
+        if size == rows {
+            sample.iter_mut().zip(0..).for_each(|(row, i)| *row = i);
+        } else {
+            // Bytes, not bits: a draw need not wait for the one before, which may have set another bit of its word.
+            let mut drawn = [0u8; ROWS];
+            let lasts = rows - size..rows;
+            for (row, last) in sample.iter_mut().zip(lasts.clone()) {
+                *row = draws.row(last, last + 1) as u16;
+            }
+            for (row, last) in sample.iter_mut().zip(lasts) {
+                // Without a branch, which would be mispredicted often.
+                let taken = u16::from(drawn[usize::from(*row) % ROWS]).wrapping_neg();
+                *row = (*row & !taken) | (last as u16 & taken);
+                drawn[usize::from(*row) % ROWS] = 1;
+            }
+        }
+        self.ranks.resize(columns.len(), Ranks([NO_RANK; SLOTS]));
+        for (column, ranks) in columns.iter().zip(&mut self.ranks) {
+            let (own, none) = ranks.0.split_at_mut(size);
+            for (rank, row) in own.iter_mut().zip(&sample) {
+                *rank = column.rank[usize::from(*row) % ROWS];
+            }
+            none.fill(NO_RANK);
+        }
+    }
+}
