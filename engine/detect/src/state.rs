@@ -4,7 +4,7 @@
 //! off are refused by their checksum, and bytes that somebody made up by checks of what they say: nothing that loads
 //! can panic later.
 //!
-//! # Encoding, version 1
+//! # Encoding, version 2
 //! ```text
 //! "PHXM"  version: u16, little-endian  kind: u8  body  checksum: the first 16 bytes of BLAKE3 of all before
 //! ```
@@ -23,7 +23,7 @@ use crate::{
 };
 
 const MAGIC: &[u8] = b"PHXM";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = MAGIC.len() + 3;
 const CHECKSUM: usize = 16;
 
@@ -38,7 +38,7 @@ pub enum StateError {
     NotAState,
     /// Written by another version of this crate.
     #[error(
-        "state of version {version}, where version 1 is read; fit the model again or take the matching program"
+        "state of version {version}, where version 2 is read; fit the model again or take the matching program"
     )]
     Version {
         /// The version found.

@@ -5,8 +5,8 @@ use prefetch_index::prefetch_index;
 use super::draws::{Draws, TreeDigest};
 use super::path_length::credits;
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
-use super::window::RankedWindow;
-use super::{Node, key};
+use super::sets::window::RankedWindow;
+use super::tree::{Node, Trees, arrange, key};
 
 /// Memory that fitting needs, kept between fits so that refits do not allocate. It carries no state from one fit to
 /// the next: a fresh one gives the same forest.
@@ -26,6 +26,11 @@ pub struct FitScratch {
     constant: Vec<u32>,
     /// Path length credit of a leaf that holds so many points.
     credits: Vec<u32>,
+    /// The tree under way, in the order in which it grows, and what puts it in order.
+    drafts: Vec<Node>,
+    order: Vec<u32>,
+    /// Trees that will take the place of others.
+    pub(super) fresh: Trees,
     /// What grows trees of windows, once it was needed.
     #[cfg(all(feature = "simd", target_arch = "x86_64"))]
     window: Option<Box<RankedWindow>>,
@@ -96,11 +101,9 @@ impl FitScratch {
     }
 }
 
-/// Grows a tree from the sample that was drawn into `nodes`, all of which send rows left, and `leaves`, `2^height` slots
-/// each, and returns its digest.
+/// Grows a tree of at most `height` steps from the sample that was drawn, appends it to `nodes` and returns its digest.
 pub(super) fn grow_tree(
-    nodes: &mut [Node],
-    leaves: &mut [u32],
+    nodes: &mut Vec<Node>,
     height: u32,
     rows: &[f32],
     draws: Draws,
@@ -109,9 +112,9 @@ pub(super) fn grow_tree(
     scratch.is_constant.clear();
     scratch.is_constant.resize(scratch.width, false);
     scratch.constant.clear();
+    scratch.drafts.clear();
     let mut tree = Tree {
-        nodes,
-        leaves,
+        drafts: &mut scratch.drafts,
         height,
         rows,
         draws,
@@ -122,13 +125,14 @@ pub(super) fn grow_tree(
         digest: TreeDigest::default(),
     };
     tree.grow(&mut scratch.sample, &mut scratch.parted[..scratch.size], 1, 0);
-    tree.digest.finish()
+    let digest = tree.digest.finish();
+    arrange(&scratch.drafts, scratch.width, &mut scratch.order, nodes);
+    digest
 }
 
 /// A tree under way.
 struct Tree<'a> {
-    nodes: &'a mut [Node],
-    leaves: &'a mut [u32],
+    drafts: &'a mut Vec<Node>,
     height: u32,
     rows: &'a [f32],
     draws: Draws,
@@ -140,37 +144,40 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Grows the subtree of `sample` at `slot`, with as much room in `spare`.
+    /// Grows the subtree of `sample`, with as much room in `spare`, and returns the place of its draft. `slot` names the
+    /// subtree as in a heap: the children of slot i are 2i and 2i + 1.
     ///
     /// Two points need no cut of their own: it would put both one step deeper, which is the credit of a leaf of two.
-    fn grow(&mut self, sample: &mut [u32], spare: &mut [u32], slot: usize, depth: u32) {
+    fn grow(&mut self, sample: &mut [u32], spare: &mut [u32], slot: usize, depth: u32) -> u32 {
         let count = sample.len();
         if count <= 2 || depth == self.height {
             return self.leaf(slot, depth, count);
         }
         let known = self.constant.len();
         let Some((feature, low, high, bits)) = self.varying(sample, slot) else {
-            self.leaf(slot, depth, count);
-            return self.forget(known);
+            self.forget(known);
+            return self.leaf(slot, depth, count);
         };
         let threshold = between(low, high, bits);
-        let node = Node { key: key(threshold), feature };
-        self.nodes[slot] = node;
+        let node = Node { key: key(threshold), feature, left: 0, right: 0 };
+        let place = self.drafts.len();
+        self.drafts.push(node);
         self.digest.cut(slot as u32, node.key, feature);
 
         let values = &self.values[..count];
-        if depth + 1 == self.height || count == 3 {
+        let (left, right) = if depth + 1 == self.height || count == 3 {
             let left = values.iter().filter(|value| **value <= threshold).count();
-            self.leaf(2 * slot, depth + 1, left);
-            self.leaf(2 * slot + 1, depth + 1, count - left);
-            return self.forget(known);
-        }
-        let left = partition(sample, values, threshold, spare);
-        let (below, above) = spare.split_at_mut(left);
-        let (spare_below, spare_above) = sample.split_at_mut(left);
-        self.grow(below, spare_below, 2 * slot, depth + 1);
-        self.grow(above, spare_above, 2 * slot + 1, depth + 1);
+            (self.leaf(2 * slot, depth + 1, left), self.leaf(2 * slot + 1, depth + 1, count - left))
+        } else {
+            let left = partition(sample, values, threshold, spare);
+            let (below, above) = spare.split_at_mut(left);
+            let (spare_below, spare_above) = sample.split_at_mut(left);
+            let left = self.grow(below, spare_below, 2 * slot, depth + 1);
+            (left, self.grow(above, spare_above, 2 * slot + 1, depth + 1))
+        };
+        (self.drafts[place].left, self.drafts[place].right) = (left, right);
         self.forget(known);
+        place as u32
     }
 
     /// The feature to cut, its smallest and largest value in the sample, which are left in `values`, and the bits for the
@@ -203,11 +210,13 @@ impl Tree<'_> {
         self.constant.drain(known..).for_each(|feature| self.is_constant[feature as usize] = false);
     }
 
-    /// Ends a path at a leaf of `count` points. Rows pass the unused nodes below to the left.
-    fn leaf(&mut self, slot: usize, depth: u32, count: usize) {
+    /// Ends a path at a leaf of `count` points.
+    fn leaf(&mut self, slot: usize, depth: u32, count: usize) -> u32 {
         let path = (depth << 24) + self.credits[count];
-        self.leaves[(slot << (self.height - depth)) - self.leaves.len()] = path;
         self.digest.leaf(slot as u32, path);
+        let place = self.drafts.len();
+        self.drafts.push(Node::leaf(place, self.is_constant.len(), path, count as u32));
+        place as u32
     }
 }
 

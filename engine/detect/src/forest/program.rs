@@ -19,7 +19,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{Node, key};
+use super::tree::{Node, halves, key};
 
 /// Rows that are scored together. Fewer pay more for reading operations, more leave the first-level cache.
 const BLOCK: usize = 128;
@@ -27,7 +27,7 @@ const BLOCK: usize = 128;
 /// The register of leaves, which is always 0.
 const ZERO: u8 = 0;
 
-/// A tree of up to 256 slots as operations.
+/// A tree as operations.
 pub(super) struct Program {
     /// Nodes above two leaves. They need no other node, so they come first.
     cherries: Vec<Operation>,
@@ -49,7 +49,7 @@ struct Operation {
     out: u8,
 }
 
-/// What the compiler knows of a slot.
+/// What the compiler knows of a node.
 #[derive(Clone, Copy)]
 struct Value {
     shape: Shape,
@@ -68,47 +68,25 @@ enum Shape {
 
 /// What compiles a forest: room that its trees share.
 pub(super) struct Compiler {
-    /// By slot; those of the tree at hand are written before they are read.
+    /// By place; those of the tree at hand are written before they are read.
     values: Vec<Value>,
-    /// Cuts that rows can come to, parents before children.
-    cuts: Vec<usize>,
     /// Registers that hold nothing.
     free: Vec<u8>,
 }
 
 impl Compiler {
-    /// For trees of at most 256 slots.
+    /// For trees of at most 511 nodes.
     pub(super) fn new() -> Self {
         let value = Value { shape: Shape::Leaf, register: ZERO, base: 0 };
-        Self { values: vec![value; 512], cuts: Vec::new(), free: (1..=u8::MAX).rev().collect() }
+        Self { values: vec![value; 512], free: (1..=u8::MAX).rev().collect() }
     }
 
-    /// Compiles a heap of at most 256 slots whose features are below 256.
-    pub(super) fn compile(&mut self, nodes: &[Node], leaves: &[u32]) -> Program {
-        let Self { values, cuts, free } = self;
-        let slots = nodes.len();
-        // Below a node that passes rows on there are only such nodes, and rows go left: to its leftmost leaf.
-        let is_cut = |slot: usize| slot < slots && nodes[slot] != Node::PASS;
-        let mut leaf = |slot: usize| {
-            let leftmost = slot << (slots.ilog2() - slot.ilog2());
-            values[slot] = Value { shape: Shape::Leaf, register: ZERO, base: leaves[leftmost - slots] };
-        };
-        cuts.clear();
-        if is_cut(1) {
-            cuts.push(1);
-        } else {
-            leaf(1);
-        }
-        let mut next = 0;
-        while let Some(slot) = cuts.get(next).copied() {
-            for child in [2 * slot, 2 * slot + 1] {
-                if is_cut(child) {
-                    cuts.push(child);
-                } else {
-                    leaf(child);
-                }
-            }
-            next += 1;
+    /// Compiles a tree of at most 511 nodes whose features are below 256.
+    pub(super) fn compile(&mut self, tree: &[Node]) -> Program {
+        let Self { values, free } = self;
+        let (cuts, leaves) = halves(tree);
+        for (leaf, value) in leaves.iter().zip(&mut values[cuts.len()..]) {
+            *value = Value { shape: Shape::Leaf, register: ZERO, base: leaf.key };
         }
         let mut program = Program {
             cherries: Vec::with_capacity(cuts.len()),
@@ -116,31 +94,31 @@ impl Compiler {
             root: ZERO,
             base: 0,
         };
-        for slot in cuts.iter().rev() {
-            let (left, right) = (values[2 * slot], values[2 * slot + 1]);
+        for (place, cut) in cuts.iter().enumerate().rev() {
+            let (left, right) = (values[cut.left as usize], values[cut.right as usize]);
             let end = left.shape == Shape::Leaf && right.shape == Shape::Leaf;
             // A cut between equal paths is none.
-            values[*slot] = if end && left.base == right.base {
+            values[place] = if end && left.base == right.base {
                 left
             } else if end {
                 let register = free.pop().expect("a tree has at most 128 cherries");
-                program.cherries.push(Operation::of(nodes[*slot], left, right, register));
+                program.cherries.push(Operation::of(*cut, left, right, register));
                 Value { shape: Shape::Cherry, register, base: left.base }
             } else {
                 Value { shape: Shape::Join, register: ZERO, base: left.base }
             };
         }
-        for slot in cuts.iter().rev() {
-            if values[*slot].shape != Shape::Join {
+        for (place, cut) in cuts.iter().enumerate().rev() {
+            if values[place].shape != Shape::Join {
                 continue;
             }
-            let (left, right) = (values[2 * slot], values[2 * slot + 1]);
+            let (left, right) = (values[cut.left as usize], values[cut.right as usize]);
             let register = free.pop().expect("a join is written when fewer than 255 values are kept");
             free.extend([left.register, right.register].into_iter().filter(|register| *register != ZERO));
-            program.joins.push(Operation::of(nodes[*slot], left, right, register));
-            values[*slot].register = register;
+            program.joins.push(Operation::of(*cut, left, right, register));
+            values[place].register = register;
         }
-        let root = values[1];
+        let root = values[0];
         (program.root, program.base) = (root.register, root.base);
         free.extend((root.register != ZERO).then_some(root.register));
         program

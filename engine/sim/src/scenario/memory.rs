@@ -60,8 +60,11 @@ impl Scenario {
 
     fn model_bytes(&self, detector: &Detector, width: u64) -> u64 {
         match detector {
-            Detector::IsolationForest { trees, sample, .. }
-            | Detector::ExtendedForest { trees, sample }
+            // Half as many nodes as rows, as a rule, of 16 bytes.
+            Detector::IsolationForest { trees, sample, .. } => {
+                u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(NODE_BYTES)
+            }
+            Detector::ExtendedForest { trees, sample }
             | Detector::KurtosisForest { trees, sample }
             | Detector::RandomCutForest { trees, window: sample } => {
                 u64::from(trees.get()).saturating_mul(u64::from(sample.get())).saturating_mul(2 * NODE_BYTES)

@@ -5,9 +5,9 @@ use std::arch::x86_64::__m256i;
 use pulp::x86::{V3, V4};
 use pulp::{NullaryFnOnce, cast};
 
-use super::LANES;
 use super::rows::Rows;
 use super::sample::Sampled;
+use super::window::LANES;
 
 /// Instructions of one kind of processor. Whatever they are, they answer the same.
 pub(super) trait Vectors: Copy {
@@ -20,6 +20,12 @@ pub(super) trait Vectors: Copy {
     /// How many of 16 values are at most a threshold.
     fn up_to(self, threshold: f32, values: &[f32; LANES]) -> usize;
 
+    /// How many of eight numbers are at most a limit.
+    fn numbers_up_to_8(self, limit: i32, numbers: &[i32; 8]) -> usize;
+
+    /// How many of 16 numbers are at most a limit.
+    fn numbers_up_to(self, limit: i32, numbers: &[i32; LANES]) -> usize;
+
     /// The least and the greatest rank of a set of sampled rows, of which there must be one.
     fn range<const N: usize>(self, ranks: &[[u16; 32]; N], rows: &Sampled) -> (u16, u16);
 
@@ -27,7 +33,7 @@ pub(super) trait Vectors: Copy {
     fn below<const N: usize>(self, ranks: &[[u16; 32]; N], limit: u16) -> Sampled;
 
     /// Whether no row is in a set.
-    fn is_empty(self, rows: &Rows) -> bool;
+    fn is_empty<const WORDS: usize>(self, rows: &Rows<WORDS>) -> bool;
 
     /// Adds `2^bit` to the numbers of the rows that are in a set of 32.
     fn add_bit(self, numbers: [u16; 32], rows: u32, bit: usize) -> [u16; 32];
@@ -50,6 +56,17 @@ impl Vectors for V4 {
         let threshold = self.avx512f._mm512_set1_ps(threshold);
         let mask = self.avx512f._mm512_cmp_ps_mask::<LESS_OR_EQUAL>(cast(*values), threshold);
         mask.count_ones() as usize
+    }
+
+    #[inline(always)]
+    fn numbers_up_to_8(self, limit: i32, numbers: &[i32; 8]) -> usize {
+        numbers_up_to_8(*self, limit, numbers)
+    }
+
+    #[inline(always)]
+    fn numbers_up_to(self, limit: i32, numbers: &[i32; LANES]) -> usize {
+        let limit = self.avx512f._mm512_set1_epi32(limit);
+        self.avx512f._mm512_cmple_epi32_mask(cast(*numbers), limit).count_ones() as usize
     }
 
     #[inline(always)]
@@ -83,10 +100,12 @@ impl Vectors for V4 {
     }
 
     #[inline(always)]
-    fn is_empty(self, rows: &Rows) -> bool {
-        let [low, high] = rows.0.as_chunks::<16>().0 else { unreachable!("there are two halves") };
-        let any = self.avx512f._mm512_or_si512(cast(*low), cast(*high));
-        self.avx512f._mm512_test_epi32_mask(any, any) == 0
+    fn is_empty<const WORDS: usize>(self, rows: &Rows<WORDS>) -> bool {
+        let (vectors, rest) = rows.0.as_chunks::<16>();
+        let any = vectors.iter().fold(self.avx512f._mm512_setzero_si512(), |any, vector| {
+            self.avx512f._mm512_or_si512(any, cast(*vector))
+        });
+        self.avx512f._mm512_test_epi32_mask(any, any) == 0 && rest.iter().fold(0, |any, word| any | word) == 0
     }
 
     #[inline(always)]
@@ -111,6 +130,17 @@ impl Vectors for V3 {
     fn up_to(self, threshold: f32, values: &[f32; LANES]) -> usize {
         let [low, high] = values.as_chunks::<8>().0 else { unreachable!("there are two halves") };
         up_to_8(self, threshold, low) + up_to_8(self, threshold, high)
+    }
+
+    #[inline(always)]
+    fn numbers_up_to_8(self, limit: i32, numbers: &[i32; 8]) -> usize {
+        numbers_up_to_8(self, limit, numbers)
+    }
+
+    #[inline(always)]
+    fn numbers_up_to(self, limit: i32, numbers: &[i32; LANES]) -> usize {
+        let [low, high] = numbers.as_chunks::<8>().0 else { unreachable!("there are two halves") };
+        numbers_up_to_8(self, limit, low) + numbers_up_to_8(self, limit, high)
     }
 
     #[inline(always)]
@@ -148,11 +178,12 @@ impl Vectors for V3 {
     }
 
     #[inline(always)]
-    fn is_empty(self, rows: &Rows) -> bool {
-        let [a, b, c, d] = rows.0.as_chunks::<8>().0 else { unreachable!("there are four quarters") };
-        let any = |a: &[u32; 8], b: &[u32; 8]| self.avx2._mm256_or_si256(cast(*a), cast(*b));
-        let any = self.avx2._mm256_or_si256(any(a, b), any(c, d));
-        self.avx._mm256_testz_si256(any, any) == 1
+    fn is_empty<const WORDS: usize>(self, rows: &Rows<WORDS>) -> bool {
+        let (vectors, rest) = rows.0.as_chunks::<8>();
+        let any = vectors.iter().fold(self.avx._mm256_setzero_si256(), |any, vector| {
+            self.avx2._mm256_or_si256(any, cast(*vector))
+        });
+        self.avx._mm256_testz_si256(any, any) == 1 && rest.iter().fold(0, |any, word| any | word) == 0
     }
 
     #[inline(always)]
@@ -177,6 +208,13 @@ fn up_to_8(simd: V3, threshold: f32, values: &[f32; 8]) -> usize {
     const LESS_OR_EQUAL: i32 = 18;
     let mask = simd.avx._mm256_cmp_ps::<LESS_OR_EQUAL>(cast(*values), simd.avx._mm256_set1_ps(threshold));
     simd.avx._mm256_movemask_ps(mask).count_ones() as usize
+}
+
+/// See [`Vectors::numbers_up_to_8`].
+#[inline(always)]
+fn numbers_up_to_8(simd: V3, limit: i32, numbers: &[i32; 8]) -> usize {
+    let greater = simd.avx2._mm256_cmpgt_epi32(cast(*numbers), simd.avx._mm256_set1_epi32(limit));
+    8 - simd.avx._mm256_movemask_ps(simd.avx._mm256_castsi256_ps(greater)).count_ones() as usize
 }
 
 /// For 32 ranks in two registers: all ones where a row is not in the set that [`Vectors::below`] made.

@@ -1,16 +1,19 @@
 //! A feature of a window, sorted.
 
-use super::super::key;
+use super::super::tree::key;
 use super::rows::Rows;
 use super::vectors::Vectors;
-use super::{LANES, ROWS};
+use super::window::{LANES, ROWS};
 
 /// How many blocks of [`LANES`] values there are to a region.
 const BLOCKS: usize = 8;
 
 /// A feature of the window.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Column {
+    /// By rank: the rows before it.
+    pub(super) before: [Rows; ROWS + 1],
     /// Its values in ascending order, then infinities.
     pub(super) sorted: [f32; ROWS],
     /// The first of each block of [`LANES`] of them, and of each region of [`BLOCKS`] blocks.
@@ -18,8 +21,6 @@ pub(super) struct Column {
     regions: [f32; ROWS / LANES / BLOCKS],
     /// By row: its place in that order.
     pub(super) rank: [u16; ROWS],
-    /// By rank: the rows before it.
-    pub(super) before: [Rows; ROWS + 1],
 }
 
 impl Column {

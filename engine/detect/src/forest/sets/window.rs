@@ -3,8 +3,8 @@
 //! An agent that refits to its window scores every row of it, too, for its threshold. Both ask the same question of each
 //! node, which rows lie on which side of a cut, and a window is small enough to answer it with bits: one for each row, in
 //! two registers of AVX-512 or four of AVX2. Columns are sorted once a fit. Then the rows up to any threshold are known as a
-//! set, looked up by the rank of the threshold, and a cut splits all rows of a node, sampled or not, with four instructions. No row is
-//! moved, and none walks down a tree.
+//! set, looked up by the rank of the threshold, and a cut splits all rows of a node, sampled or not, with four
+//! instructions. No row is moved, and none walks down a tree.
 //!
 //! - A node's range of a feature is the least and greatest *rank* among its sampled rows: 16 bits instead of 32. The ranks
 //!   of a tree's sample are brought together first, so that a node looks at 256 of them and not at all of the window.
@@ -12,7 +12,7 @@
 //! - How deep rows lie is counted in vertical counters, one bit of each count in a set: adding a set of rows to the counts
 //!   of all takes a few instructions. Leaves of n sampled rows give the same credit, so there is a counter for each n.
 //!
-//! Trees and sums are those of [`super::grow`] and [`super::descend`], bit by bit. Measured on a Zen 5, 100 trees of 256 of
+//! Trees and sums are those of [`super::super::grow`] and [`super::super::descend`], bit by bit. Measured on a Zen 5, 100 trees of 256 of
 //! 300, 700 and 1,000 rows of 4 features: 257, 286 and 313 µs with AVX-512; grown and scored the plain way 629, 779 and 872.
 //! On a Zen 3, which has AVX2 alone, 1,000 rows take 0.69 instead of 1.60 ms.
 //!
@@ -23,27 +23,22 @@
 //!   comparisons with 64 pivots and 16 values have no branch.
 //! - Sorting columns by their bytes: no faster than the standard library.
 
-mod column;
-mod rows;
-mod sample;
-mod vectors;
-
-use super::draws::{Draws, TreeDigest};
-use super::grow::between;
-use super::{Node, key};
-use column::Column;
-use rows::{Counters, Rows};
-use sample::{Sample, Sampled};
-use vectors::{Best, Vectors};
+use super::super::draws::{Draws, TreeDigest};
+use super::super::grow::between;
+use super::super::tree::{KINDS, Node, key, kind_of_leaf};
+use super::column::Column;
+use super::rows::{Counters, Rows};
+use super::sample::{Sample, Sampled};
+use super::vectors::{Best, Vectors};
 
 /// Rows of a window, at most.
-const ROWS: usize = 1024;
+pub(super) const ROWS: usize = 1024;
 /// Features, at most: a column is 136 KiB, and all of them should fit the second-level cache.
 const WIDTH: usize = 16;
 /// Slots of a tree, at most.
-const SLOTS: usize = 256;
+pub(super) const SLOTS: usize = 256;
 /// Values in a vector of floats.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Trees that are counted before counters are emptied. A row is in one leaf a tree, so seven bits hold a credit's count.
 const TREES: usize = 127;
 /// Bits of a count of credits.
@@ -54,6 +49,7 @@ const _: () = assert!(TREES < 1 << CREDIT_BITS && TREES * 9 < 1 << STEP_BITS);
 
 /// A node that is under way, or a leaf.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 struct Part {
     /// Its rows, sampled or not.
     rows: Rows,
@@ -106,7 +102,7 @@ impl List {
 
 /// A window, its columns sorted, and memory for growing trees from it.
 #[derive(Clone, Debug)]
-pub(super) struct RankedWindow {
+pub(in super::super) struct RankedWindow {
     best: Best,
     rows: usize,
     width: usize,
@@ -116,6 +112,8 @@ pub(super) struct RankedWindow {
     sample: Sample,
     parts: Box<[Part; PARTS]>,
     cuts: Vec<Cut>,
+    /// The tree under way.
+    tree: Box<[Node; PARTS]>,
     trees: usize,
     steps: Counters<STEP_BITS>,
     /// By number of sampled rows in a leaf, from three on: what counts those leaves, and whether it has counted any.
@@ -125,7 +123,7 @@ pub(super) struct RankedWindow {
 
 impl RankedWindow {
     /// Where the machine has the instructions.
-    pub(super) fn new() -> Option<Self> {
+    pub(in super::super) fn new() -> Option<Self> {
         Best::detect().next().map(Self::with)
     }
 
@@ -139,6 +137,7 @@ impl RankedWindow {
             sample: Sample::new(),
             parts: Box::new([Part::EMPTY; PARTS]),
             cuts: vec![Cut::default(); SLOTS / 2],
+            tree: Box::new([Node::leaf(0, 0, 0, 0); PARTS]),
             trees: 0,
             steps: Counters::ZERO,
             credits: vec![(Counters::ZERO, false); SLOTS + 1],
@@ -147,12 +146,12 @@ impl RankedWindow {
     }
 
     /// Whether it can take in so many rows, and sorting them pays.
-    pub(super) fn takes(rows: usize, width: usize, sample: usize) -> bool {
+    pub(in super::super) fn takes(rows: usize, width: usize, sample: usize) -> bool {
         (64..=ROWS).contains(&rows) && (1..=WIDTH).contains(&width) && sample <= SLOTS
     }
 
     /// Takes in rows that [`Self::takes`], all of them finite.
-    pub(super) fn fill(&mut self, rows: &[f32], width: usize) {
+    pub(in super::super) fn fill(&mut self, rows: &[f32], width: usize) {
         (self.rows, self.width) = (rows.len() / width, width);
         if self.columns.len() < width {
             self.columns.resize(width, Column::EMPTY);
@@ -164,12 +163,11 @@ impl RankedWindow {
         self.sums.resize(ROWS, 0);
     }
 
-    /// Grows a tree from `sample` of the rows, as [`super::grow`] does, into `nodes`, all of which send rows left, and as many
-    /// `leaves`. Adds up the paths of all rows and returns the tree's digest.
-    pub(super) fn grow(
+    /// Grows a tree from `sample` of the rows, as [`super::super::grow`] does, and appends it to `nodes`. Adds up the paths of all rows
+    /// and returns the tree's digest.
+    pub(in super::super) fn grow(
         &mut self,
-        nodes: &mut [Node],
-        leaves: &mut [u32],
+        nodes: &mut Vec<Node>,
         sample: usize,
         draws: Draws,
         credits: &[u32],
@@ -178,18 +176,16 @@ impl RankedWindow {
             self.flush(credits);
         }
         self.trees += 1;
-        match self.best {
-            Best::Avx512(vectors) => {
-                Growing { vectors, window: self, nodes, leaves, sample, draws, credits }.run()
-            }
-            Best::Avx2(vectors) => {
-                Growing { vectors, window: self, nodes, leaves, sample, draws, credits }.run()
-            }
-        }
+        let (size, digest) = match self.best {
+            Best::Avx512(vectors) => Growing { vectors, window: self, sample, draws, credits }.run(),
+            Best::Avx2(vectors) => Growing { vectors, window: self, sample, draws, credits }.run(),
+        };
+        nodes.extend_from_slice(&self.tree[..size]);
+        digest
     }
 
     /// The sums of path lengths over all trees since [`Self::fill`], by row.
-    pub(super) fn take_sums(&mut self, credits: &[u32]) -> &[u64] {
+    pub(in super::super) fn take_sums(&mut self, credits: &[u32]) -> &[u64] {
         self.flush(credits);
         &self.sums[..self.rows]
     }
@@ -207,15 +203,14 @@ impl RankedWindow {
 struct Growing<'a, V> {
     vectors: V,
     window: &'a mut RankedWindow,
-    nodes: &'a mut [Node],
-    leaves: &'a mut [u32],
     sample: usize,
     draws: Draws,
     credits: &'a [u32],
 }
 
 impl<V: Vectors> Growing<'_, V> {
-    fn run(self) -> u64 {
+    /// How many nodes the tree has, and its digest.
+    fn run(self) -> (usize, u64) {
         match self.sample.div_ceil(32) {
             ..=4 => self.vectors.run(Sized::<V, 4>(self)),
             _ => self.vectors.run(Sized::<V, 8>(self)),
@@ -227,15 +222,14 @@ impl<V: Vectors> Growing<'_, V> {
 struct Sized<'a, V, const N: usize>(Growing<'a, V>);
 
 impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
-    type Output = u64;
+    type Output = (usize, u64);
 
     #[inline(always)]
-    fn call(self) -> u64 {
-        let Growing { vectors, window, nodes, leaves, sample: size, draws, credits } = self.0;
-        let RankedWindow { rows, width, columns, sample, parts, cuts, steps, .. } = window;
-        let (rows, columns) = (*rows, &columns[..*width]);
-        let slots = leaves.len();
-        let height = slots.trailing_zeros();
+    fn call(self) -> (usize, u64) {
+        let Growing { vectors, window, sample: size, draws, credits } = self.0;
+        let RankedWindow { rows, width, columns, sample, parts, cuts, tree, steps, .. } = window;
+        let (rows, width, columns) = (*rows, *width, &columns[..*width]);
+        let slots = size.next_power_of_two();
         let mut digest = TreeDigest::default();
         sample.draw(draws, columns, rows, size);
         // Parts of the level, and leaves, by their places among all parts.
@@ -243,6 +237,9 @@ impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
         let (rows, sampled) = (Rows::first(rows), sample.all(vectors));
         parts[0] = Part { rows, sampled, count: size as u32, slot: 1, constant: 0 };
         let mut made = 1;
+        // What kind of node each part becomes, and how many are cut.
+        let (mut kinds, mut cut_count) = ([0u8; PARTS], 0);
+        kinds[0] = kind_of_leaf(size as u32) as u8;
         level.push(0, size > 2);
         ends.push(0, size <= 2);
         while level.count > 0 {
@@ -257,14 +254,17 @@ impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
                 under_way = under_way.with(&part.rows, |a, b| a | b);
                 cuts[kept.count % (SLOTS / 2)] = cut;
                 kept.push(place, true);
+                kinds[place] = 0;
             }
             steps.count(vectors, &under_way);
-            for (place, cut) in kept.iter().zip(&mut *cuts) {
-                let slot = parts[place].slot;
+            // Children are made in the order of their parents: a part's place is its number from the top down, level by level.
+            for ((place, cut), child) in kept.iter().zip(&mut *cuts).zip((made as u32..).step_by(2)) {
                 let threshold = between(cut.low, cut.high, cut.bits);
-                let node = Node { key: key(threshold), feature: cut.feature as u32 };
-                nodes[slot as usize] = node;
-                digest.cut(slot, node.key, node.feature);
+                let node =
+                    Node { key: key(threshold), feature: cut.feature as u32, left: child, right: child };
+                tree[cut_count % PARTS] = node;
+                cut_count += 1;
+                digest.cut(parts[place].slot, node.key, node.feature);
                 cut.rank = columns[cut.feature].rank_of(vectors, threshold);
             }
             level.count = 0;
@@ -284,6 +284,7 @@ impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
                 (left.slot, right.slot) = (2 * part.slot, 2 * part.slot + 1);
                 (left.constant, right.constant) = (part.constant, part.constant);
                 for part in [left, right] {
+                    kinds[made % PARTS] = kind_of_leaf(part.count) as u8;
                     let is_end = part.count <= 2 || part.slot as usize >= slots;
                     ends.push(made, is_end);
                     level.push(made, !is_end);
@@ -291,28 +292,65 @@ impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
                 }
             }
         }
+        let places = Places::of(&kinds, made, cut_count);
+        for cut in &mut tree[..cut_count] {
+            let left = cut.left as usize;
+            (cut.left, cut.right) = (places.at[left % PARTS].into(), places.at[(left + 1) % PARTS].into());
+        }
+        let mut end_at = [0u16; PARTS];
+        for part in ends.iter() {
+            let end = &parts[part];
+            let path = (end.slot.ilog2() << 24) + credits[end.count as usize];
+            let place = usize::from(places.at[part]) % PARTS;
+            tree[place] = Node::leaf(place, width, path, end.count);
+            digest.leaf(end.slot, path);
+            end_at[place] = part as u16;
+        }
+        let [_, large_at, pairs_at, singles_at] = places.starts;
+        for part in &end_at[large_at..pairs_at] {
+            let end = &parts[usize::from(*part) % PARTS];
+            let (counters, any) = &mut window.credits[end.count as usize];
+            counters.count(vectors, &end.rows);
+            *any = true;
+        }
         // Rows in leaves of two, whose credit is a step.
         let mut pairs = Rows::NONE;
-        for place in ends.iter() {
-            let end = &parts[place];
-            let depth = end.slot.ilog2();
-            let path = (depth << 24) + credits[end.count as usize];
-            leaves[((end.slot as usize) << (height - depth)) - slots] = path;
-            digest.leaf(end.slot, path);
-            let is_pair = u32::from(end.count == 2).wrapping_neg();
-            pairs = pairs.with(&end.rows, |a, b| a | (b & is_pair));
-            if end.count > 2 {
-                let (counters, any) = &mut window.credits[end.count as usize];
-                counters.count(vectors, &end.rows);
-                *any = true;
-            }
+        for part in &end_at[pairs_at..singles_at] {
+            pairs = pairs.with(&parts[usize::from(*part) % PARTS].rows, |a, b| a | b);
         }
         window.steps.count(vectors, &pairs);
-        digest.finish()
+        (made, digest.finish())
     }
 }
 
-/// The feature to cut a part by, as in [`super::grow`], and its range in the sampled rows.
+/// Where parts go in a tree, which is ordered by kind.
+struct Places {
+    /// By kind, where it begins.
+    starts: [usize; KINDS],
+    /// By part.
+    at: [u16; PARTS],
+}
+
+impl Places {
+    /// Of the first `made` parts, of which so many are cut.
+    #[inline(always)]
+    fn of(kinds: &[u8; PARTS], made: usize, cuts: usize) -> Self {
+        // Numbers of 16 bits in a word, by kind.
+        let shift = |kind: u8| 16 * (kind % KINDS as u8);
+        let counts = kinds[..made].iter().fold(0u64, |counts, kind| counts + (1 << shift(*kind)));
+        let pairs = cuts + (counts >> 16) as u16 as usize;
+        let singles = pairs + (counts >> 32) as u16 as usize;
+        let mut next = (cuts as u64) << 16 | (pairs as u64) << 32 | (singles as u64) << 48;
+        let mut at = [0; PARTS];
+        for (place, kind) in at[..made].iter_mut().zip(kinds) {
+            *place = (next >> shift(*kind)) as u16;
+            next += 1 << shift(*kind);
+        }
+        Self { starts: [0, cuts, pairs, singles], at }
+    }
+}
+
+/// The feature to cut a part by, as in [`super::super::grow`], and its range in the sampled rows.
 #[inline(always)]
 fn range<const N: usize>(
     vectors: impl Vectors,

@@ -3,7 +3,7 @@
 use super::super::draws::Draws;
 use super::column::Column;
 use super::vectors::Vectors;
-use super::{ROWS, SLOTS};
+use super::window::{ROWS, SLOTS};
 
 /// Ranks of sampled rows.
 #[derive(Clone, Copy, Debug)]
