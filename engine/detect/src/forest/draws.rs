@@ -31,6 +31,13 @@ impl Draws {
         if n <= 1 << 16 { (((bits >> 32) * n as u64) >> 32) as usize } else { wide(bits, n) }
     }
 
+    /// As [`Self::row`], for up to 65,536 rows: without its branch, so that several are drawn in a vector.
+    #[inline(always)]
+    pub(super) fn row_of_few(self, index: usize, n: u32) -> u32 {
+        let bits = self.at(SAMPLE | index as u64);
+        (((bits >> 32) * u64::from(n)) >> 32) as u32
+    }
+
     #[inline(always)]
     fn at(self, counter: u64) -> u64 {
         finish(self.0.wrapping_add(counter.wrapping_mul(0x9E37_79B9_7F4A_7C15)))

@@ -92,8 +92,12 @@ impl Column {
 /// Memory for scoring batches.
 pub(in super::super) struct Batch {
     best: Best,
-    /// Of the batch at hand the first `width`.
+    /// The rows that were scored last. Agents who vote on the same centroids score them one after the other, each by a forest
+    /// of its own, and find them ranked.
+    rows: Vec<f32>,
+    /// Of these rows as many as they are wide.
     columns: Vec<Column>,
+    width: usize,
     /// By node of the tree at hand: the rows that come to it.
     sets: [Rows<WORDS>; NODES],
     steps: Counters<STEP_BITS, WORDS>,
@@ -117,11 +121,26 @@ impl Batch {
     fn with(best: Best) -> Self {
         Self {
             best,
+            rows: Vec::new(),
             columns: Vec::new(),
+            width: 0,
             sets: [Rows::NONE; NODES],
             steps: Counters::ZERO,
             counters: vec![(Counters::ZERO, false); NODES / 2 + 1],
             credits: credits(NODES / 2),
+        }
+    }
+
+    /// Ranks rows by every feature.
+    fn rank(&mut self, rows: &[f32], width: usize) {
+        self.width = width;
+        self.rows.clear();
+        self.rows.extend_from_slice(rows);
+        if self.columns.len() < width {
+            self.columns.resize(width, Column::EMPTY);
+        }
+        for (feature, column) in self.columns[..width].iter_mut().enumerate() {
+            column.fill(rows.iter().skip(feature).step_by(width).copied());
         }
     }
 
@@ -134,11 +153,8 @@ impl Batch {
         done: impl FnMut(u64),
     ) {
         let count = rows.len() / width;
-        if self.columns.len() < width {
-            self.columns.resize(width, Column::EMPTY);
-        }
-        for (feature, column) in self.columns[..width].iter_mut().enumerate() {
-            column.fill(rows.iter().skip(feature).step_by(width).copied());
+        if self.width != width || self.rows != rows {
+            self.rank(rows, width);
         }
         let mut sums = [0; ROWS];
         match self.best {

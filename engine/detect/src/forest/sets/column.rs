@@ -19,8 +19,6 @@ pub(super) struct Column {
     /// The first of each block of [`LANES`] of them, and of each region of [`BLOCKS`] blocks.
     blocks: [f32; ROWS / LANES],
     regions: [f32; ROWS / LANES / BLOCKS],
-    /// By row: its place in that order.
-    pub(super) rank: [u16; ROWS],
 }
 
 impl Column {
@@ -28,12 +26,17 @@ impl Column {
         sorted: [f32::INFINITY; ROWS],
         blocks: [f32::INFINITY; ROWS / LANES],
         regions: [f32::INFINITY; ROWS / LANES / BLOCKS],
-        rank: [0; ROWS],
         before: [Rows::NONE; ROWS + 1],
     };
 
-    /// Takes in the values, of which there are at most [`ROWS`]; `sorted` is room for them.
-    pub(super) fn fill(&mut self, values: impl Iterator<Item = f32>, sorted: &mut Vec<u64>) {
+    /// Takes in the values, of which there are at most [`ROWS`], and tells the place of each among all, of a row. `sorted` is room
+    /// for them.
+    pub(super) fn fill(
+        &mut self,
+        values: impl Iterator<Item = f32>,
+        sorted: &mut Vec<u64>,
+        mut ranked: impl FnMut(usize, u16),
+    ) {
         sorted.clear();
         sorted.extend(values.enumerate().map(|(row, value)| u64::from(key(value)) << 32 | row as u64));
         sorted.sort_unstable();
@@ -41,7 +44,7 @@ impl Column {
         for (rank, entry) in sorted.iter().enumerate() {
             let row = *entry as u32 as usize;
             self.sorted[rank] = value_of((*entry >> 32) as u32);
-            self.rank[row] = rank as u16;
+            ranked(row, rank as u16);
             self.before[rank] = before;
             before.insert(row);
         }
@@ -80,7 +83,7 @@ mod tests {
         let mut rows: Vec<f32> = (0..700).map(|i| i as f32).collect();
         rows[..6].copy_from_slice(&[f32::MAX, f32::MIN, -0.0, f32::from_bits(1), -f32::from_bits(1), 0.0]);
         let mut column = Box::new(Column::EMPTY);
-        column.fill(rows.iter().copied(), &mut Vec::new());
+        column.fill(rows.iter().copied(), &mut Vec::new(), |_, _| {});
         let mut sorted = rows.clone();
         sorted.sort_by(f32::total_cmp);
         assert_eq!(column.sorted[..700], sorted);

@@ -1,7 +1,6 @@
 //! The rows that a tree grows from.
 
 use super::super::draws::Draws;
-use super::column::Column;
 use super::vectors::Vectors;
 use super::window::{ROWS, SLOTS};
 
@@ -40,6 +39,17 @@ impl Sampled {
     }
 }
 
+/// Features whose ranks of a row are fetched together, in a word.
+pub(super) const TOGETHER: usize = 4;
+
+/// By row of a window, its ranks by up to four features.
+#[derive(Clone, Debug)]
+pub(super) struct RowRanks(pub(super) [[u16; TOGETHER]; ROWS]);
+
+impl RowRanks {
+    pub(super) const NONE: Self = Self([[0; TOGETHER]; ROWS]);
+}
+
 /// A sample of a window: by feature, the ranks of its rows in the window.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
@@ -65,7 +75,7 @@ impl Sample {
 
     /// Takes in the rows that [`super::super::grow::FitScratch::draw`] draws, `size` of `rows`.
     #[inline(always)]
-    pub(super) fn draw(&mut self, draws: Draws, columns: &[Column], rows: usize, size: usize) {
+    pub(super) fn draw(&mut self, draws: Draws, window: &[RowRanks], width: usize, rows: usize, size: usize) {
         let mut sample = [0u16; SLOTS];
         if size == rows {
             sample.iter_mut().zip(0..).for_each(|(row, i)| *row = i);
@@ -74,7 +84,7 @@ impl Sample {
             let mut drawn = [0u8; ROWS];
             let lasts = rows - size..rows;
             for (row, last) in sample.iter_mut().zip(lasts.clone()) {
-                *row = draws.row(last, last + 1) as u16;
+                *row = draws.row_of_few(last, last as u32 + 1) as u16;
             }
             for (row, last) in sample.iter_mut().zip(lasts) {
                 // Without a branch, which would be mispredicted often.
@@ -83,13 +93,17 @@ impl Sample {
                 drawn[usize::from(*row) % ROWS] = 1;
             }
         }
-        self.ranks.resize(columns.len(), Ranks([NO_RANK; SLOTS]));
-        for (column, ranks) in columns.iter().zip(&mut self.ranks) {
-            let (own, none) = ranks.0.split_at_mut(size);
-            for (rank, row) in own.iter_mut().zip(&sample) {
-                *rank = column.rank[usize::from(*row) % ROWS];
+        self.ranks.resize(width, Ranks([NO_RANK; SLOTS]));
+        let mut together = [[NO_RANK; TOGETHER]; SLOTS];
+        for (window, ranks) in window.iter().zip(self.ranks.chunks_mut(TOGETHER)) {
+            for (ranks, row) in together[..size].iter_mut().zip(&sample) {
+                *ranks = window.0[usize::from(*row) % ROWS];
             }
-            none.fill(NO_RANK);
+            for (feature, ranks) in ranks.iter_mut().enumerate() {
+                for (rank, together) in ranks.0.iter_mut().zip(&together) {
+                    *rank = together[feature];
+                }
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ use super::super::grow::between;
 use super::super::tree::{KINDS, Node, key, kind_of_leaf};
 use super::column::Column;
 use super::rows::{Counters, Rows};
-use super::sample::{Sample, Sampled};
+use super::sample::{RowRanks, Sample, Sampled, TOGETHER};
 use super::vectors::{Best, Vectors};
 
 /// Rows of a window, at most.
@@ -109,6 +109,8 @@ pub(in super::super) struct RankedWindow {
     /// Of the window at hand the first `width`.
     columns: Vec<Column>,
     order: Vec<u64>,
+    /// By four features each, the ranks of rows.
+    ranks: Vec<RowRanks>,
     sample: Sample,
     parts: Box<[Part; PARTS]>,
     cuts: Vec<Cut>,
@@ -134,6 +136,7 @@ impl RankedWindow {
             width: 0,
             columns: Vec::new(),
             order: Vec::new(),
+            ranks: Vec::new(),
             sample: Sample::new(),
             parts: Box::new([Part::EMPTY; PARTS]),
             cuts: vec![Cut::default(); SLOTS / 2],
@@ -155,9 +158,13 @@ impl RankedWindow {
         (self.rows, self.width) = (rows.len() / width, width);
         if self.columns.len() < width {
             self.columns.resize(width, Column::EMPTY);
+            self.ranks.resize(width.div_ceil(TOGETHER), RowRanks::NONE);
         }
         for (feature, column) in self.columns[..width].iter_mut().enumerate() {
-            column.fill(rows.iter().skip(feature).step_by(width).copied(), &mut self.order);
+            let ranks = &mut self.ranks[feature / TOGETHER].0;
+            column.fill(rows.iter().skip(feature).step_by(width).copied(), &mut self.order, |row, rank| {
+                ranks[row][feature % TOGETHER] = rank;
+            });
         }
         self.sums.clear();
         self.sums.resize(ROWS, 0);
@@ -227,11 +234,11 @@ impl<V: Vectors, const N: usize> pulp::NullaryFnOnce for Sized<'_, V, N> {
     #[inline(always)]
     fn call(self) -> (usize, u64) {
         let Growing { vectors, window, sample: size, draws, credits } = self.0;
-        let RankedWindow { rows, width, columns, sample, parts, cuts, tree, steps, .. } = window;
+        let RankedWindow { rows, width, columns, ranks, sample, parts, cuts, tree, steps, .. } = window;
         let (rows, width, columns) = (*rows, *width, &columns[..*width]);
         let slots = size.next_power_of_two();
         let mut digest = TreeDigest::default();
-        sample.draw(draws, columns, rows, size);
+        sample.draw(draws, ranks, width, rows, size);
         // Parts of the level, and leaves, by their places among all parts.
         let (mut level, mut ends) = (List::EMPTY, List::EMPTY);
         let (rows, sampled) = (Rows::first(rows), sample.all(vectors));
