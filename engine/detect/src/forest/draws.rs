@@ -27,8 +27,11 @@ impl Draws {
     /// Number `index` of the draws for a sample, uniform below `n` (up to 2^-16, and n / 2^64 beyond 65,536).
     #[inline(always)]
     pub(super) fn row(self, index: usize, n: usize) -> usize {
-        let bits = self.at(SAMPLE | index as u64);
-        if n <= 1 << 16 { (((bits >> 32) * n as u64) >> 32) as usize } else { wide(bits, n) }
+        if n <= 1 << 16 {
+            self.row_of_few(index, n as u32) as usize
+        } else {
+            wide(self.at(SAMPLE | index as u64), n)
+        }
     }
 
     /// As [`Self::row`], for up to 65,536 rows: without its branch, so that several are drawn in a vector.

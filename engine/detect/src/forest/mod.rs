@@ -89,8 +89,6 @@ pub struct IsolationForest {
     /// Steps of a descent, at most; `⌈log2 sample⌉`.
     height: u32,
     trees: Trees,
-    /// One digest a tree, taken while it grew.
-    digests: Vec<u64>,
     /// The tree that [`Self::refresh`] replaces next.
     oldest: usize,
 }
@@ -120,16 +118,7 @@ impl IsolationForest {
     }
 
     fn unfitted(width: usize, config: &ForestConfig) -> Self {
-        Self {
-            width,
-            config: *config,
-            sample: 0,
-            average: 0,
-            height: 0,
-            trees: Trees::default(),
-            digests: Vec::new(),
-            oldest: 0,
-        }
+        Self { width, config: *config, sample: 0, average: 0, height: 0, trees: Trees::default(), oldest: 0 }
     }
 
     /// As [`Self::fit`], and clears `sums` and writes what [`Self::path_sums`] gives for `rows`, at a lower price for windows
@@ -166,11 +155,12 @@ impl IsolationForest {
         #[cfg(all(feature = "simd", target_arch = "x86_64"))]
         if let Some(mut window) = scratch.window(rows.len() / self.width, self.width, sample) {
             self.resize(sample);
+            self.trees.reserve(self.config.trees as usize, sample);
             scratch.prepare(rows.len() / self.width, self.width, sample);
             window.fill(rows, self.width);
-            for digest in &mut self.digests {
+            for _ in 0..self.config.trees {
                 let draws = Draws::new(rng.bits64());
-                *digest = self.trees.push(|nodes| window.grow(nodes, sample, draws, scratch.credits()));
+                self.trees.push(|nodes| window.grow(nodes, sample, draws, scratch.credits()));
             }
             sums.clear();
             sums.extend_from_slice(window.take_sums(scratch.credits()));
@@ -285,7 +275,7 @@ impl IsolationForest {
     /// Number of trees.
     #[must_use]
     pub fn trees(&self) -> usize {
-        self.digests.len()
+        self.trees.len()
     }
 
     /// Rows that each tree grew from: the configured sample, or all training rows if they were fewer.
@@ -321,50 +311,41 @@ impl IsolationForest {
         if !check_drawn {
             check_finite(rows, self.width)?;
         }
-        let before = check_drawn.then(|| self.clone());
-        let all = count == self.config.trees;
-        if all {
-            self.resize(sample);
-        }
         scratch.prepare(row_count, self.width, sample);
-        let mut left = count as usize;
-        while left > 0 {
-            // As many as follow each other in the list, whose end may come first.
-            let first = self.oldest;
-            let some = left.min(self.digests.len() - first);
-            let mut fresh = std::mem::take(&mut scratch.fresh);
-            fresh.clear();
-            for digest in &mut self.digests[first..first + some] {
-                let draws = Draws::new(rng.bits64());
-                scratch.draw(rows, draws);
-                if check_drawn && !scratch.is_sample_finite(rows) {
-                    *self = before.expect("rows that were checked are finite");
-                    return check_finite(rows, self.width);
-                }
-                let trees = if all { &mut self.trees } else { &mut fresh };
-                *digest = trees.push(|nodes| grow::grow_tree(nodes, self.height, rows, draws, scratch));
+        let mut fresh = std::mem::take(&mut scratch.fresh);
+        fresh.clear();
+        fresh.reserve(count as usize, sample);
+        for _ in 0..count {
+            let draws = Draws::new(rng.bits64());
+            scratch.draw(rows, draws);
+            if check_drawn && !scratch.is_sample_finite(rows) {
+                return check_finite(rows, self.width);
             }
-            if !all {
-                self.trees.replace(first, &fresh);
-            }
-            scratch.fresh = fresh;
-            self.oldest = (first + some) % self.digests.len();
-            left -= some;
+            fresh.push(|nodes| grow::grow_tree(nodes, height(sample), rows, draws, scratch));
         }
+        if count == self.config.trees {
+            self.resize(sample);
+            std::mem::swap(&mut self.trees, &mut fresh);
+        } else {
+            self.oldest = self.trees.replace(self.oldest, &fresh);
+        }
+        scratch.fresh = fresh;
         Ok(())
     }
 
-    /// Makes room for trees of this sample.
+    /// Forgets all trees, for others of this sample.
     fn resize(&mut self, sample: usize) {
-        let trees = self.config.trees as usize;
         self.sample = sample;
         self.average = path_length::credit(sample);
-        self.height = sample.next_power_of_two().trailing_zeros();
+        self.height = height(sample);
         self.trees.clear();
-        self.trees.reserve(trees, sample);
-        self.digests.resize(trees, 0);
         self.oldest = 0;
     }
+}
+
+/// The most steps down a tree that grows from so many rows.
+fn height(sample: usize) -> u32 {
+    sample.next_power_of_two().trailing_zeros()
 }
 
 impl Detector for IsolationForest {
@@ -386,7 +367,7 @@ impl Detector for IsolationForest {
     fn digest(&self) -> u64 {
         let mut mix = AgentMix::new(0);
         [self.width, self.sample, self.trees(), self.oldest].iter().for_each(|n| mix.word(*n as u64));
-        self.digests.iter().for_each(|digest| mix.word(*digest));
+        self.trees.digests().iter().for_each(|digest| mix.word(*digest));
         let digest = mix.finish();
         digest as u64 ^ (digest >> 64) as u64
     }
@@ -399,15 +380,14 @@ impl Detector for IsolationForest {
 impl IsolationForest {
     /// Whether every field is one that a fit gives.
     fn is_sound(&self) -> bool {
-        let trees = self.digests.len();
+        let trees = self.trees.len();
         self.config.check().is_ok()
             && self.width > 0
             && (1..=self.config.sample as usize).contains(&self.sample)
             && self.average == path_length::credit(self.sample)
-            && self.height == self.sample.next_power_of_two().trailing_zeros()
+            && self.height == height(self.sample)
             && trees == self.config.trees as usize
             && self.oldest < trees
-            && self.trees.len() == trees
             && self.trees.are_sound(self.width, self.sample, self.height)
     }
 }

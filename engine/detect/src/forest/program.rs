@@ -19,7 +19,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::tree::{Node, halves, key};
+use super::tree::{NODES, Node, halves, key};
 
 /// Rows that are scored together. Fewer pay more for reading operations, more leave the first-level cache.
 const BLOCK: usize = 128;
@@ -75,13 +75,13 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    /// For trees of at most 511 nodes.
+    /// For trees of fewer than [`NODES`] nodes.
     pub(super) fn new() -> Self {
         let value = Value { shape: Shape::Leaf, register: ZERO, base: 0 };
-        Self { values: vec![value; 512], free: (1..=u8::MAX).rev().collect() }
+        Self { values: vec![value; NODES], free: (1..=u8::MAX).rev().collect() }
     }
 
-    /// Compiles a tree of at most 511 nodes whose features are below 256.
+    /// Compiles a tree of fewer than [`NODES`] nodes whose features are below 256.
     pub(super) fn compile(&mut self, tree: &[Node]) -> Program {
         let Self { values, free } = self;
         let (cuts, leaves) = halves(tree);

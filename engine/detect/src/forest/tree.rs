@@ -44,6 +44,12 @@ pub(super) fn halves(tree: &[Node]) -> (&[Node], &[Node]) {
     tree.split_at(tree.len() / 2)
 }
 
+/// Steps down trees of up to 256 rows, the default of the paper. There are faster ways through them than through deeper ones.
+pub(super) const HEIGHT: u32 = 8;
+
+/// More nodes than such a tree has, and a power of two.
+pub(super) const NODES: usize = 2 << HEIGHT;
+
 /// What kind of node it is by where it stands in a tree: cuts, leaves of three rows and more, of two and of one.
 pub(super) const KINDS: usize = 4;
 
@@ -51,14 +57,6 @@ pub(super) const KINDS: usize = 4;
 #[inline(always)]
 pub(super) fn kind_of_leaf(count: u32) -> usize {
     KINDS - count.min(3) as usize
-}
-
-/// Leaves of three rows and more, and those of two.
-#[inline(always)]
-pub(super) fn by_size(leaves: &[Node]) -> (&[Node], &[Node]) {
-    let larger_than = |leaves: &[Node], size: u32| leaves.iter().take_while(|leaf| leaf.right > size).count();
-    let (large, rest) = leaves.split_at(larger_than(leaves, 2));
-    (large, &rest[..larger_than(rest, 1)])
 }
 
 /// The trees of a forest, one after the other. Those of 256 rows have some fifty cuts, and take 1.7 KB.
@@ -70,6 +68,8 @@ pub(super) struct Trees {
     nodes: Vec<Node>,
     /// Where each tree ends.
     ends: Vec<usize>,
+    /// One a tree, taken while it grew.
+    digests: Vec<u64>,
 }
 
 impl Trees {
@@ -89,39 +89,59 @@ impl Trees {
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
         self.ends.clear();
+        self.digests.clear();
+    }
+
+    pub(super) fn digests(&self) -> &[u64] {
+        &self.digests
     }
 
     /// Makes room for so many trees from `sample` rows each, as they usually are.
     pub(super) fn reserve(&mut self, trees: usize, sample: usize) {
         const USUAL: usize = 128;
         self.nodes.reserve(trees * (2 * sample - 1).min(USUAL));
-        self.ends.reserve_exact(trees);
+        self.ends.reserve(trees);
+        self.digests.reserve(trees);
     }
 
-    /// Adds a tree that `write` appends to the nodes that it is given, counting places from their length.
-    pub(super) fn push<T>(&mut self, write: impl FnOnce(&mut Vec<Node>) -> T) -> T {
-        let result = write(&mut self.nodes);
+    /// Adds a tree that `write` appends to the nodes that it is given, counting places from their length, and whose digest it
+    /// returns.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<Node>) -> u64) {
+        self.digests.push(write(&mut self.nodes));
         self.ends.push(self.nodes.len());
-        result
     }
 
-    /// Puts trees in the place of as many others, from `first` on.
-    pub(super) fn replace(&mut self, first: usize, trees: &Self) {
-        let start = self.start(first);
-        let after = first + trees.len();
-        let end = self.start(after);
-        self.nodes.splice(start..end, trees.nodes.iter().copied());
-        for (end, new) in self.ends[first..after].iter_mut().zip(&trees.ends) {
-            *end = start + new;
+    /// Puts trees in the place of as many others, from `first` on and, behind the last, from the front. Returns the place behind
+    /// them.
+    pub(super) fn replace(&mut self, first: usize, trees: &Self) -> usize {
+        let at_front = (first + trees.len()).saturating_sub(self.len());
+        let (at_end, at_front) = trees.get(0..trees.len()).split_at(trees.len() - at_front);
+        self.replace_run(first, at_end);
+        self.replace_run(0, at_front);
+        for (i, digest) in trees.digests.iter().enumerate() {
+            let place = (first + i) % self.len();
+            self.digests[place] = *digest;
         }
-        let moved = (start + trees.nodes.len()).wrapping_sub(end);
+        (first + trees.len()) % self.len()
+    }
+
+    /// Puts trees in the place of as many others that follow each other.
+    fn replace_run(&mut self, first: usize, trees: TreeSlice<'_>) {
+        let after = first + trees.len();
+        let (start, end) = (self.start(first), self.start(after));
+        self.nodes.splice(start..end, trees.nodes().iter().copied());
+        for (end, new) in self.ends[first..after].iter_mut().zip(trees.ends) {
+            *end = start + new - trees.start;
+        }
+        let moved = (start + trees.nodes().len()).wrapping_sub(end);
         self.ends[after..].iter_mut().for_each(|end| *end = end.wrapping_add(moved));
     }
 
     /// Whether all trees are such as grow from `sample` rows of `width` features, to `height` steps at most.
     pub(super) fn are_sound(&self, width: usize, sample: usize, height: u32) -> bool {
         let ends = [0].iter().chain(&self.ends).is_sorted() && self.ends.last() == Some(&self.nodes.len());
-        ends && self.get(0..self.len()).iter().all(|tree| is_sound(tree, width, sample, height))
+        ends && self.digests.len() == self.len()
+            && self.get(0..self.len()).iter().all(|tree| is_sound(tree, width, sample, height))
     }
 }
 
@@ -138,9 +158,24 @@ impl<'a> TreeSlice<'a> {
         self.ends.len()
     }
 
+    fn split_at(&self, count: usize) -> (Self, Self) {
+        let (before, after) = self.ends.split_at(count);
+        let start = before.last().copied().unwrap_or(self.start);
+        (Self { ends: before, ..*self }, Self { start, ends: after, ..*self })
+    }
+
     /// All their nodes.
     pub(super) fn nodes(&self) -> &'a [Node] {
         &self.nodes[self.start..self.ends.last().copied().unwrap_or(self.start)]
+    }
+
+    /// As [`Self::iter`], and behind each tree what follows it in memory.
+    pub(super) fn with_rest(&self) -> impl Iterator<Item = &'a [Node]> {
+        let nodes = self.nodes;
+        std::iter::once(self.start)
+            .chain(self.ends.iter().copied())
+            .take(self.len())
+            .map(move |start| &nodes[start..])
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &'a [Node]> + Clone {
@@ -245,7 +280,12 @@ mod tests {
 
     fn trees(all: &[&[Node]]) -> Trees {
         let mut trees = Trees::default();
-        all.iter().for_each(|tree| trees.push(|nodes| nodes.extend_from_slice(tree)));
+        for tree in all {
+            trees.push(|nodes| {
+                nodes.extend_from_slice(tree);
+                tree.len() as u64
+            });
+        }
         trees
     }
 
@@ -264,12 +304,17 @@ mod tests {
     fn trees_are_replaced_by_longer_and_shorter_ones() {
         let (long, short) = (tree(), [leaf(0, 0, 5)]);
         let mut all = trees(&[&long, &short, &long]);
-        all.replace(0, &trees(&[&short, &long]));
+        assert_eq!(all.replace(0, &trees(&[&short, &long])), 2);
         assert_eq!(all, trees(&[&short, &long, &long]));
-        all.replace(1, &trees(&[&short]));
+        assert_eq!(all.replace(1, &trees(&[&short])), 2);
         assert_eq!(all, trees(&[&short, &short, &long]));
-        all.replace(2, &trees(&[&short]));
+        assert_eq!(all.replace(2, &trees(&[&short])), 0);
         assert_eq!(all, trees(&[&short, &short, &short]));
+        assert_eq!(all.replace(2, &trees(&[&long, &short])), 1, "the second comes to the front");
+        assert_eq!(all, trees(&[&short, &short, &long]));
+        assert_eq!(all.replace(1, &trees(&[&short, &short, &long])), 1, "all of them");
+        assert_eq!(all, trees(&[&long, &short, &short]));
+        assert_eq!(all.replace(1, &trees(&[])), 1);
         assert!(all.get(1..3).iter().eq([&short, &short]));
         assert_eq!(all.get(1..1).nodes(), []);
     }

@@ -1,35 +1,26 @@
 //! Scoring some dozens of rows: each cut splits all of them at once.
 //!
 //! As in [`super::window`], rows are ranked by every feature, the rows up to any threshold are known as a set, looked up by
-//! the rank of the threshold, and a cut turns the set of rows that come to it into two. That is some thirty instructions
-//! a cut, however many rows there are, and none is mispredicted; a walk takes eight for each row and level.
+//! the rank of the threshold, and a cut turns the set of rows that come to it into two. That is some forty instructions a cut
+//! without a branch, however many rows there are; a walk takes ten for each row and level.
 
 use std::cell::Cell;
-use std::ops::{Deref, DerefMut};
 
 use super::super::path_length::credits;
-use super::super::tree::{Node, TreeSlice, by_size, halves, key};
+use super::super::tree::{HEIGHT, NODES, Node, TreeSlice, halves, key};
 use super::rows::{Counters, Rows};
 use super::vectors::{Best, Vectors};
+use super::window::{CREDIT_BITS, LANES, STEP_BITS, TREES};
 
 /// Rows that are scored together.
 pub(in super::super) const ROWS: usize = 128;
 /// Rows from which on it pays.
-const ROWS_MIN: usize = 40;
+const ROWS_MIN: usize = 48;
 /// Trees from which on it pays to rank rows.
 const TREES_MIN: usize = 16;
-/// Nodes of a tree, at most, and so the rows that it grows from.
-const NODES: usize = 512;
-const HEIGHT: u32 = 8;
 /// Features, at most: all columns should fit the second-level cache.
 const WIDTH: usize = 64;
 const WORDS: usize = ROWS / 32;
-/// Keys in a block of a column.
-const LANES: usize = 16;
-/// Trees that are counted before counters are emptied, and bits of counts, see [`super::window`].
-const TREES: usize = 127;
-const CREDIT_BITS: usize = 7;
-const STEP_BITS: usize = 11;
 
 /// Whether so many rows are scored faster like this than by walks.
 pub(in super::super) fn takes(trees: usize, rows: usize, width: usize, height: u32) -> bool {
@@ -108,7 +99,7 @@ pub(in super::super) struct Batch {
 
 impl Batch {
     /// Where the machine has the instructions.
-    pub(in super::super) fn new() -> Option<Self> {
+    fn new() -> Option<Self> {
         Best::detect().next().map(Self::with)
     }
 
@@ -171,34 +162,13 @@ impl Batch {
 
 thread_local!(static SPARE: Cell<Option<Box<Batch>>> = const { Cell::new(None) });
 
-/// A thread's memory for batches, which goes back to it.
-pub(in super::super) struct Lent(Option<Box<Batch>>);
-
-impl Lent {
-    /// Where the machine has the instructions.
-    pub(in super::super) fn take() -> Option<Self> {
-        SPARE.take().or_else(|| Batch::new().map(Box::new)).map(|batch| Self(Some(batch)))
-    }
+/// This thread's memory for batches, where the machine has the instructions. To be given back by [`keep`].
+pub(in super::super) fn lend() -> Option<Box<Batch>> {
+    SPARE.take().or_else(|| Batch::new().map(Box::new))
 }
 
-impl Drop for Lent {
-    fn drop(&mut self) {
-        SPARE.set(self.0.take());
-    }
-}
-
-impl Deref for Lent {
-    type Target = Batch;
-
-    fn deref(&self) -> &Batch {
-        self.0.as_ref().expect("it is given back only when dropped")
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Batch {
-        self.0.as_mut().expect("it is given back only when dropped")
-    }
+pub(in super::super) fn keep(batch: Box<Batch>) {
+    SPARE.set(Some(batch));
 }
 
 /// See [`Batch::path_sums`].
@@ -286,4 +256,12 @@ impl Batch {
             (*counters, *any) = (Counters::ZERO, false);
         }
     }
+}
+
+/// Leaves of three rows and more, and those of two.
+#[inline(always)]
+fn by_size(leaves: &[Node]) -> (&[Node], &[Node]) {
+    let larger_than = |leaves: &[Node], size: u32| leaves.iter().take_while(|leaf| leaf.right > size).count();
+    let (large, rest) = leaves.split_at(larger_than(leaves, 2));
+    (large, &rest[..larger_than(rest, 1)])
 }

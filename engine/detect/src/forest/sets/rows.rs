@@ -32,6 +32,11 @@ impl<const WORDS: usize> Rows<WORDS> {
     }
 
     #[inline(always)]
+    pub(super) fn count(&self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    #[inline(always)]
     pub(super) fn with(&self, other: &Self, combine: impl Fn(u32, u32) -> u32) -> Self {
         let mut rows = Self::NONE;
         for ((out, a), b) in rows.0.iter_mut().zip(&self.0).zip(&other.0) {

@@ -1,6 +1,7 @@
 //! The rows that a tree grows from.
 
 use super::super::draws::Draws;
+use super::rows::Rows;
 use super::vectors::Vectors;
 use super::window::{ROWS, SLOTS};
 
@@ -13,31 +14,7 @@ struct Ranks([u16; SLOTS]);
 const NO_RANK: u16 = i16::MAX as u16;
 
 /// A set of sampled rows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sampled(pub(super) [u64; SLOTS / 64]);
-
-impl Sampled {
-    pub(super) const NONE: Self = Self([0; SLOTS / 64]);
-
-    #[inline(always)]
-    pub(super) fn with(&self, other: &Self, combine: impl Fn(u64, u64) -> u64) -> Self {
-        let mut rows = Self::NONE;
-        for ((out, a), b) in rows.0.iter_mut().zip(&self.0).zip(&other.0) {
-            *out = combine(*a, *b);
-        }
-        rows
-    }
-
-    #[inline(always)]
-    pub(super) fn words(&self) -> [u32; SLOTS / 32] {
-        pulp::cast(self.0)
-    }
-
-    #[inline(always)]
-    pub(super) fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
-    }
-}
+pub(super) type Sampled = Rows<{ SLOTS / 32 }>;
 
 /// Features whose ranks of a row are fetched together, in a word.
 pub(super) const TOGETHER: usize = 4;

@@ -73,7 +73,7 @@ impl Vectors for V4 {
     fn range<const N: usize>(self, ranks: &[[u16; 32]; N], rows: &Sampled) -> (u16, u16) {
         let (wide, narrow) = (self.avx512f, self.avx512bw);
         let (mut least, mut greatest) = (wide._mm512_set1_epi32(-1), wide._mm512_setzero_si512());
-        for (ranks, rows) in ranks.iter().zip(rows.words()) {
+        for (ranks, rows) in ranks.iter().zip(rows.0) {
             let ranks = cast(*ranks);
             least = narrow._mm512_mask_min_epu16(least, rows, least, ranks);
             greatest = narrow._mm512_mask_max_epu16(greatest, rows, greatest, ranks);
@@ -92,9 +92,8 @@ impl Vectors for V4 {
     fn below<const N: usize>(self, ranks: &[[u16; 32]; N], limit: u16) -> Sampled {
         let limit = self.avx512f._mm512_set1_epi16(limit.cast_signed());
         let mut below = Sampled::NONE;
-        for (pair, below) in ranks.as_chunks::<2>().0.iter().zip(&mut below.0) {
-            let [low, high] = pair.map(|ranks| self.avx512bw._mm512_cmplt_epu16_mask(cast(ranks), limit));
-            *below = u64::from(high) << 32 | u64::from(low);
+        for (pair, below) in ranks.as_chunks::<2>().0.iter().zip(below.0.as_chunks_mut().0) {
+            *below = pair.map(|ranks| self.avx512bw._mm512_cmplt_epu16_mask(cast(ranks), limit));
         }
         below
     }
@@ -146,7 +145,7 @@ impl Vectors for V3 {
     #[inline(always)]
     fn range<const N: usize>(self, ranks: &[[u16; 32]; N], rows: &Sampled) -> (u16, u16) {
         let (mut least, mut greatest) = (self.avx._mm256_set1_epi16(-1), self.avx._mm256_setzero_si256());
-        for (ranks, rows) in ranks.iter().zip(rows.words()) {
+        for (ranks, rows) in ranks.iter().zip(rows.0) {
             for (ranks, outside) in ranks.as_chunks::<16>().0.iter().zip(outside(self, rows)) {
                 let ranks = cast(*ranks);
                 least = self.avx2._mm256_min_epu16(least, self.avx2._mm256_or_si256(ranks, outside));
@@ -162,8 +161,8 @@ impl Vectors for V3 {
     fn below<const N: usize>(self, ranks: &[[u16; 32]; N], limit: u16) -> Sampled {
         let limit = self.avx._mm256_set1_epi16(limit.cast_signed());
         let mut below = Sampled::NONE;
-        for (pair, below) in ranks.as_chunks::<2>().0.iter().zip(&mut below.0) {
-            let [low, high] = [0, 1].map(|i| {
+        for (pair, below) in ranks.as_chunks::<2>().0.iter().zip(below.0.as_chunks_mut().0) {
+            *below = [0, 1].map(|i| {
                 // Ranks are less than 2^15, so that it does not matter that these are signed.
                 let half = |first: usize| {
                     let ranks: [u16; 16] = *pair[i][first..].first_chunk().expect("there are two halves");
@@ -172,7 +171,6 @@ impl Vectors for V3 {
                 let bytes = self.avx2._mm256_packs_epi16(half(0), half(16));
                 self.avx2._mm256_movemask_epi8(bytes).cast_unsigned()
             });
-            *below = u64::from(high) << 32 | u64::from(low);
         }
         below
     }

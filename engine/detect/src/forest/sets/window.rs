@@ -40,11 +40,11 @@ pub(super) const SLOTS: usize = 256;
 /// Values in a vector of floats.
 pub(super) const LANES: usize = 16;
 /// Trees that are counted before counters are emptied. A row is in one leaf a tree, so seven bits hold a credit's count.
-const TREES: usize = 127;
+pub(super) const TREES: usize = 127;
 /// Bits of a count of credits.
-const CREDIT_BITS: usize = 7;
+pub(super) const CREDIT_BITS: usize = 7;
 /// Bits of a count of steps: at most nine a tree.
-const STEP_BITS: usize = 11;
+pub(super) const STEP_BITS: usize = 11;
 const _: () = assert!(TREES < 1 << CREDIT_BITS && TREES * 9 < 1 << STEP_BITS);
 
 /// A node that is under way, or a leaf.
